@@ -1,0 +1,1 @@
+"""One thin file a board: pins, clocks, link."""

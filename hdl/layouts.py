@@ -1,0 +1,55 @@
+"""What travels between the stages: the payloads of their streams.
+
+`row_last` marks the last pixel of a row, `last` the last pixel of a frame (which is also the last of its row).
+"""
+
+from amaranth import unsigned
+from amaranth.hdl import ShapeLike, signed
+from amaranth.lib import data
+
+from edgeray.protocol.packets import HEADER, WORD_BITS
+from hdl.params import Params
+
+
+def pixel_layout(value: ShapeLike, **more: ShapeLike) -> data.StructLayout:
+    """One pixel: `value`, whatever else a stage adds to it, and its place in the frame."""
+    return data.StructLayout({"value": value, **more, "row_last": 1, "last": 1})
+
+
+def request_layout() -> data.StructLayout:
+    """A pixel to convert; the array shows the one that is addressed."""
+    return data.StructLayout({"row_last": 1, "last": 1})
+
+
+def sample_layout(params: Params) -> data.StructLayout:
+    """The two samples of one pixel."""
+    bits = unsigned(params.sample_bits)
+    return data.StructLayout({"reset": bits, "signal": bits, "row_last": 1, "last": 1})
+
+
+def window_layout(params: Params) -> data.StructLayout:
+    """The neighbourhood of one pixel, row by row; `guard` marks a pixel of the guard ring, whose taps mean nothing."""
+    taps = data.ArrayLayout(unsigned(params.sample_bits), params.kernel_size**2)
+    return data.StructLayout({"taps": taps, "guard": 1, "row_last": 1, "last": 1})
+
+
+def response_layout(params: Params) -> data.StructLayout:
+    """One kernel response."""
+    return pixel_layout(signed(params.response_bits), guard=1)
+
+
+def result_layout(params: Params) -> data.StructLayout:
+    """One kernel response and whether it is to be sent; a raw pixel is kept."""
+    return pixel_layout(signed(params.response_bits), kept=1)
+
+
+def word_layout(params: Params) -> data.StructLayout:
+    """A step of writing a payload into the packet buffer.
+
+    Either `data` for word `offset` of the payload, or, where `end` is set, the payload's header fields: with it the
+    payload is complete.
+    """
+    fields = {field.name: field.bits for field in HEADER}
+    offset = (params.packet_bytes * 8 // WORD_BITS - 1).bit_length()
+    header = {name: fields[name] for name in ("type", "length", "first_row", "last")}
+    return data.StructLayout({"offset": offset, "data": WORD_BITS, "end": 1, **header})

@@ -1,0 +1,1 @@
+"""Host side of the edgeray X-ray detector readout."""

@@ -1,0 +1,118 @@
+"""The detector's geometry and what follows from it for frames and packets, for both ends of the wire."""
+
+from dataclasses import dataclass
+from math import ceil, log2
+
+from edgeray.protocol.packets import HEADER, MAX_PAYLOAD, WORD_BITS, meta_payload_size
+
+
+class GeometryError(ValueError):
+    """A detector that no gateware can be made for, or a readout that the detector cannot do; names the value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detector:
+    """One pixel array.
+
+    Parameters
+    ----------
+    rows, columns : pixels of the detector, guard ring included.
+    guard_ring : width in pixels of the outer ring that does not image.
+    sample_bits : bits of an ADC sample and of a pixel, 8 to 14.
+    kernel_size : rows and columns of the kernel, 3 or 5.
+
+    Raises
+    ------
+    GeometryError : a value outside these limits, or an array without an imaging pixel.
+    """
+
+    rows: int = 32
+    columns: int = 32
+    guard_ring: int = 1
+    sample_bits: int = 12
+    kernel_size: int = 3
+
+    def __post_init__(self) -> None:
+        self._check("rows", 1, 4096)
+        self._check("columns", 4, 4096)
+        self._check("guard_ring", 0, 16)
+        self._check("sample_bits", 8, 14)
+        if self.kernel_size not in (3, 5):
+            raise GeometryError(f"kernel_size takes 3 or 5, not {self.kernel_size!r}")
+        if self.imaging_rows < 1 or self.imaging_columns < 1:
+            raise GeometryError(
+                f"guard_ring {self.guard_ring} leaves no imaging pixel in {self.rows} rows of {self.columns}"
+            )
+
+    def _check(self, name: str, low: int, high: int) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int) or not low <= value <= high:
+            raise GeometryError(f"{name} takes {low} to {high}, not {value!r}")
+
+    @property
+    def imaging_rows(self) -> int:
+        return self.rows - 2 * self.guard_ring
+
+    @property
+    def imaging_columns(self) -> int:
+        return self.columns - 2 * self.guard_ring
+
+    @property
+    def radius(self) -> int:
+        """Pixels from a kernel's centre to its edge."""
+        return self.kernel_size // 2
+
+    @property
+    def full_scale(self) -> int:
+        """Largest sample, pixel and magnitude of a kernel response."""
+        return (1 << self.sample_bits) - 1
+
+    @property
+    def response_bits(self) -> int:
+        """Bits of a signed kernel response."""
+        return self.sample_bits + 1
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Strides that this array can be read with: sliding and the macro-pixels that fit."""
+        macro = sorted({3, self.kernel_size})
+        return (1, *(stride for stride in macro if stride <= min(self.imaging_rows, self.imaging_columns)))
+
+    def frame_shape(self, stride: int) -> tuple[int, int]:
+        """(rows, columns) of an edge frame: the whole array for stride 1, else one pixel a complete macro-pixel."""
+        if stride not in self.strides:
+            raise GeometryError(f"stride takes one of {self.strides} on this detector, not {stride}")
+        if stride == 1:
+            return self.rows, self.columns
+        return self.imaging_rows // stride, self.imaging_columns // stride
+
+    def payload_words(self, rows: int) -> int:
+        """Words of the longest payload that `rows` rows can need: a bitmap and every value."""
+        pixels = rows * self.columns
+        return -(-pixels // WORD_BITS) + -(-pixels * self.response_bits // WORD_BITS)
+
+    @property
+    def log2_rows(self) -> int:
+        """Rows of a packet as a power of two: the frame, or less where its payload would fill over 16 KiB."""
+        most = (1 << next(f for f in HEADER if f.name == "log2_rows").bits) - 1
+        exponent = min(most, ceil(log2(self.rows)))
+        while exponent and self.payload_words(min(self.rows, 1 << exponent)) * WORD_BITS // 8 > MAX_PAYLOAD // 4:
+            exponent -= 1
+        return exponent
+
+    @property
+    def rows_per_packet(self) -> int:
+        return 1 << self.log2_rows
+
+    @property
+    def packet_bytes(self) -> int:
+        """Most payload bytes of one packet, in whole words."""
+        longest = self.payload_words(min(self.rows, self.rows_per_packet)) * WORD_BITS // 8
+        return max(longest, meta_payload_size(self.kernel_size))
+
+    @property
+    def frame_bytes(self) -> int:
+        """Most payload bytes of one frame and its META, in whole words."""
+        step = self.rows_per_packet
+        words = sum(self.payload_words(min(step, self.rows - first)) for first in range(0, self.rows, step))
+        return words * WORD_BITS // 8 + meta_payload_size(self.kernel_size)

@@ -1,0 +1,69 @@
+"""The settings of a readout: one value for every setting register, checked against a detector."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from edgeray.protocol.detector import Detector
+from edgeray.protocol.kernels import KERNELS, Kernel
+from edgeray.protocol.registers import BY_NAME, Polarity, ReadoutMode, ThresholdMode, TriggerMode
+
+
+class SettingError(ValueError):
+    """A setting that the board or its detector cannot take; names the setting, the value and the limits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings in the units of their registers (ticks, codes, frames); see `edgeray.protocol.registers`.
+
+    `kernel` stands for the registers kernel_weights and kernel_shift; every other field is the register of its name.
+    """
+
+    trigger_mode: TriggerMode = TriggerMode.INTERNAL
+    nimages: int = 1
+    count_time: int = 1
+    frame_time: int = 0
+    reset_time: int = 1
+    sample_reset_time: int = 1
+    sample_signal_time: int = 1
+    gap_time: int = 1
+    row_settle_time: int = 0
+    column_settle_time: int = 0
+    cds_enabled: bool = True
+    cds_polarity: Polarity = Polarity.SIGNAL_MINUS_RESET
+    pga_gain: int = 0
+    pga_offset: int = 0
+    correction_enabled: bool = False
+    readout_mode: ReadoutMode = ReadoutMode.EDGE
+    stride: int = 1
+    threshold_mode: ThresholdMode = ThresholdMode.ABSOLUTE
+    edge_threshold: int = 16
+    meta_period: int = 16
+    kernel: Kernel = KERNELS["laplacian"]
+
+    def registers(self, detector: Detector) -> Iterator[tuple[int, int]]:
+        """(address, value) of every setting register of a board with `detector`.
+
+        Raises SettingError where a value is outside its register, the stride does not fit the detector, or the kernel
+        is larger than the board's.
+        """
+        for one in fields(self):
+            if one.name == "kernel":
+                continue
+            register, value = BY_NAME[one.name], int(getattr(self, one.name))
+            allowed = detector.strides if one.name == "stride" else register.choices
+            if not register.accepts(value) or (allowed and value not in allowed):
+                limits = ", ".join(map(str, allowed)) if allowed else f"{register.minimum} to {register.maximum}"
+                raise SettingError(f"{one.name} takes {limits}, not {value}")
+            yield register.address, value
+        try:
+            kernel = self.kernel.padded(detector.kernel_size)
+        except ValueError as error:
+            raise SettingError(str(error)) from None
+        yield BY_NAME["kernel_shift"].address, kernel.shift
+        for index, weight in enumerate(kernel.flat):
+            yield BY_NAME["kernel_weights"].address + index, weight
+
+    def frame_shape(self, detector: Detector) -> tuple[int, int]:
+        """(rows, columns) of the frames that these settings make: a raw frame is always the whole array."""
+        return detector.frame_shape(1 if self.readout_mode == ReadoutMode.RAW else self.stride)

@@ -1,0 +1,1 @@
+"""Models: the bit-exact golden model of every stage, scenes, the virtual board."""

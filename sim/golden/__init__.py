@@ -1,0 +1,1 @@
+"""NumPy models of every gateware stage, bit for bit, written without looking at the gateware's classes."""

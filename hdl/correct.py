@@ -1,8 +1,8 @@
 """Per-pixel correction: the last stage before the kernel, and what a raw frame shows.
 
-    pixel -> [Correct] -> corrected pixel -> window (edge readout), encoder (raw readout)
+pixel -> [Correct] -> corrected pixel -> window (edge readout), encoder (raw readout)
 
-           table[index]: offset, gain, masked
+       table[index]: offset, gain, masked
 """
 
 from amaranth import Cat, Module, Mux, Signal, signed, unsigned
@@ -78,10 +78,7 @@ class Correct(wiring.Component):
                 fetched_valid.eq(self.i.valid),
                 fetched.eq(self.i.payload),
                 fetched_guard.eq(
-                    (column < ring)
-                    | (column >= params.columns - ring)
-                    | (row < ring)
-                    | (row >= params.rows - ring)
+                    (column < ring) | (column >= params.columns - ring) | (row < ring) | (row >= params.rows - ring)
                 ),
             ]
         with m.If(advance & self.i.valid):
@@ -113,9 +110,7 @@ class Correct(wiring.Component):
             rounded.eq((product + (1 << (GAIN_FRACTION_BITS - 1))) >> GAIN_FRACTION_BITS),
             clipped.eq((rounded[:bits] | over.replicate(bits)) & ~negative.replicate(bits)),
             result.eq(Mux(self.correction_enabled, Mux(second_masked, last_good, clipped), second.value)),
-            self.saturated.eq(
-                advance & second_valid & self.correction_enabled & ~second_masked & (negative | over)
-            ),
+            self.saturated.eq(advance & second_valid & self.correction_enabled & ~second_masked & (negative | over)),
         ]
         with m.If(advance):
             m.d.sync += [

@@ -7,7 +7,7 @@ from amaranth import unsigned
 from amaranth.hdl import ShapeLike, signed
 from amaranth.lib import data
 
-from edgeray.protocol.packets import HEADER, WORD_BITS
+from edgeray.protocol.packets import HEADER, REPLY, WORD_BITS
 from hdl.params import Params
 
 
@@ -53,3 +53,8 @@ def word_layout(params: Params) -> data.StructLayout:
     offset = (params.packet_bytes * 8 // WORD_BITS - 1).bit_length()
     header = {name: fields[name] for name in ("type", "length", "first_row", "last")}
     return data.StructLayout({"offset": offset, "data": WORD_BITS, "end": 1, **header})
+
+
+def reply_layout() -> data.StructLayout:
+    """The answer to one command: whose it is, and the `REPLY` fields."""
+    return data.StructLayout({"sequence": 8, "address": 16, **{field.name: field.bits for field in REPLY}})

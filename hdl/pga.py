@@ -64,8 +64,6 @@ class PGA(wiring.Component):
                 self.o.payload.value.eq(
                     (amplified[: self._bits] | over.replicate(self._bits)) & ~negative.replicate(self._bits)
                 ),
-                Cat(self.o.payload.row_last, self.o.payload.last).eq(
-                    Cat(self.i.payload.row_last, self.i.payload.last)
-                ),
+                Cat(self.o.payload.row_last, self.o.payload.last).eq(Cat(self.i.payload.row_last, self.i.payload.last)),
             ]
         return m

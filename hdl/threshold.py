@@ -1,6 +1,6 @@
 """Threshold: decides which kernel responses leave the chip.
 
-    kernel response -> [Threshold] -> response, kept or not -> encoder
+kernel response -> [Threshold] -> response, kept or not -> encoder
 """
 
 from amaranth import Cat, Module, Signal, signed

@@ -3,13 +3,13 @@
     byte   0-1   2-7      8      9 ...     last 4
           SYNC | HEADER | CRC-8 | payload | CRC-32        CRC-8 over bytes 2-7, CRC-32 over byte 2 to the payload's end
 
-From the board come frames (META, STORED, BITMAP) and answers (REPLY); to the board go commands in the same envelope, whose
-type field is then a `CommandType`. All numbers are little endian, bit fields start at the least significant bit.
+From the board come frames (META, STORED, BITMAP) and answers (REPLY); to the board go commands in the same envelope,
+whose type field is then a `CommandType`. All numbers are little endian, bit fields start at the least significant bit.
 
 Payloads
     META    the `META` fields, then kernel_size**2 signed 8-bit weights row by row, then zeros to a multiple of 4 bytes.
-    STORED  one fixed-width value a pixel, row by row, least significant bit first, zeros up to the end of the last byte:
-            sample_bits unsigned in raw readout, sample_bits + 1 two's complement in edge readout.
+    STORED  one fixed-width value a pixel, row by row, least significant bit first, zeros up to the end of the last
+            byte: sample_bits unsigned in raw readout, sample_bits + 1 two's complement in edge readout.
     BITMAP  one bit a pixel (1 = kept), zeros up to a multiple of 32 bits, then the kept values in the same order,
             sample_bits + 1 two's complement each, zeros up to the end of the last byte.
     REPLY   the `REPLY` fields; the header's sequence and address are those of the command.

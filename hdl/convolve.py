@@ -2,8 +2,8 @@
 
     neighbourhood -> [multiply -> sum -> round, clip] -> kernel response -> threshold
 
-The same description makes a build with one time-shared multiplier and one with a multiplier for every weight: the weights
-are cut into `Params.steps` groups, and a group is done each clock.
+The same description makes a build with one time-shared multiplier and one with a multiplier for every weight: the
+weights are cut into `Params.steps` groups, and a group is done each clock.
 """
 
 from amaranth import Cat, Module, Mux, Signal, signed
@@ -19,8 +19,8 @@ from hdl.params import Params
 class Convolve(wiring.Component):
     """sum(weight * tap) / 2**kernel_shift, rounded half up, clipped to +-(2**sample_bits - 1).
 
-    A correlation: weights lie over the pixels as the sub-pixel biases do, without a flip. A guard pixel's response is 0.
-    The sum cannot overflow. Throughput: one window every `Params.steps` clocks; latency `Params.steps` + 2 clocks.
+    A correlation: weights lie over the pixels as the sub-pixel biases do, without a flip. The response of a pixel of the
+    guard ring is 0. The sum cannot overflow. Throughput: one window every `Params.steps` clocks; latency `Params.steps` + 2 clocks.
 
     Members
     -------

@@ -58,8 +58,8 @@ class Encode(wiring.Component):
         bitmap_words, value_words = Signal(len(word.offset)), Signal(len(word.offset))
         bitmap, bitmap_fill = Signal(WORD_BITS), Signal(range(WORD_BITS))
         packed, packed_fill = Signal(WORD_BITS), Signal(range(WORD_BITS))
-        # A full word of the bitmap waits here for a clock in which no value word is written. That is one of the next two:
-        # a pixel has too few bits to fill a word every clock.
+        # A full word of the bitmap waits here for a clock in which no value word is written. That is one of the next
+        # two: a pixel has too few bits to fill a word every clock.
         waiting, waiting_valid = Signal(WORD_BITS), Signal()
 
         values_start = Signal(len(word.offset))

@@ -53,7 +53,8 @@ def _board_ports(params: Params) -> dict[str, wiring.Member]:
 class Readout(wiring.Component):
     """From the readout chip's samples to packets, and from commands to settings.
 
-    One frame is in flight at a time: the next one starts when the last word of the one before is in the packet buffer.
+    One frame is in flight at a time: the next one starts when the one before is in the packet buffer and has left every
+    stage.
     Settings come into force, and series start, only in between. Frames are dropped whole, before they start.
 
     Members
@@ -180,11 +181,13 @@ class Readout(wiring.Component):
             self.uart_divisor.eq(bank.direct.uart_divisor),
         ]
 
-        in_flight, apply_pending = Signal(), Signal()
+        in_flight, written, apply_pending = Signal(), Signal(), Signal()
         with m.If(scan.frame_start):
-            m.d.sync += in_flight.eq(1)
-        with m.Elif(encode.o.valid & encode.o.ready & encode.o.payload.end & encode.o.payload.last):
+            m.d.sync += [in_flight.eq(1), written.eq(0)]
+        with m.Elif(written & self._window.idle & ~scan.exposing):
             m.d.sync += in_flight.eq(0)
+        with m.If(encode.o.valid & encode.o.ready & encode.o.payload.end & encode.o.payload.last):
+            m.d.sync += written.eq(1)
         with m.If(orders.apply):
             m.d.sync += apply_pending.eq(1)
         with m.Elif(bank.take_over):
@@ -233,13 +236,12 @@ class Readout(wiring.Component):
         with m.Elif(scan.frame_start):
             m.d.sync += [due.eq(0), since.eq(Mux(due | (since == settings.meta_period - 1), 0, since + 1))]
 
-        shapes = {stride: params.frame_shape(stride) for stride in params.strides}
         rows, columns = Signal(16), Signal(16)
         m.d.comb += [rows.eq(params.rows), columns.eq(params.columns)]
         with m.If(settings.readout_mode == ReadoutMode.EDGE), m.Switch(settings.stride):
-            for stride, shape in shapes.items():
+            for stride in params.strides:
                 with m.Case(stride):
-                    m.d.comb += [rows.eq(shape[0]), columns.eq(shape[1])]
+                    m.d.comb += [rows.eq(params.frame_shape(stride)[0]), columns.eq(params.frame_shape(stride)[1])]
         known = {
             "columns": columns,
             "rows": rows,

@@ -56,8 +56,8 @@ bus_signature = wiring.Signature({
     "read_value": In(32),
     "status": In(8),
 })  # fmt: skip
-"""A read, or with `write` a write, of the register at `address` in the clock in which `access` is high; the register after
-it and a `ReplyStatus` are there from the next clock to the next access."""
+"""A read, or with `write` a write, of the register at `address` in the clock in which `access` is high; the register
+after it and a `ReplyStatus` are there from the next clock to the next access."""
 
 
 class RegisterBank(wiring.Component):

@@ -46,8 +46,8 @@ class Scan(wiring.Component):
     A duration of 0 counts as 1 for strobes, gaps and integration; the settling times may be 0, and a pixel then takes
     one clock. Nothing saturates: `triggered` counts modulo 2**32, `dropped` stays at its maximum.
 
-    Triggers: with INTERNAL and frame_time 0 a frame starts as soon as `drained` and `room` allow, so none is dropped. Every
-    other trigger that finds one of them low is counted as triggered and as dropped, and its number is skipped.
+    Triggers: with INTERNAL and frame_time 0 a frame starts as soon as `drained` and `room` allow, so none is dropped.
+    Every other trigger that finds one of them low is counted as triggered and as dropped, and its number is skipped.
 
     Members
     -------
@@ -160,6 +160,7 @@ class Scan(wiring.Component):
             Phase.SAMPLE_SIGNAL: self.sample_signal_time,
             Phase.GAP_AFTER_SIGNAL: self.gap_time,
         }
+        order = list(Phase)
         accepted = Signal()
         m.d.comb += [following.eq(phase), accepted.eq(self.o.valid & self.o.ready)]
         with m.Switch(phase):
@@ -167,7 +168,7 @@ class Scan(wiring.Component):
                 m.d.comb += following.eq(Phase.RESET)
             for each in timed:
                 with m.Case(each), m.If(remaining == 0):
-                    m.d.comb += following.eq(Phase(each.value + 1))
+                    m.d.comb += following.eq(order[order.index(each) + 1])
             with m.Case(Phase.READ), m.If(accepted & self.o.payload.last):
                 m.d.comb += following.eq(Phase.IDLE)
 

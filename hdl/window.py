@@ -28,7 +28,8 @@ class Window(wiring.Component):
     -------
     i : stream of pixels, unsigned(sample_bits)
     o : stream of `window_layout`
-    stride : register of that name, one of `Params.strides`, constant during a frame
+    stride : register of that name, one of `Params.strides`, constant while not `idle`
+    idle : no pixel of a frame is here; with macro-pixels a frame's last window leaves long before its last pixel
     """
 
     latency = 3
@@ -39,6 +40,7 @@ class Window(wiring.Component):
             "i": In(stream.Signature(pixel_layout(unsigned(params.sample_bits)))),
             "o": Out(stream.Signature(window_layout(params))),
             "stride": In(BY_NAME["stride"].bits),
+            "idle": Out(1, init=1),
         })  # fmt: skip
 
     @property
@@ -67,6 +69,7 @@ class Window(wiring.Component):
             read.en.eq(step),
         ]
         with m.If(step):
+            m.d.sync += self.idle.eq(0)
             m.d.sync += column.eq(Mux(column == params.columns - 1, 0, column + 1))
             with m.If(flushing):
                 m.d.sync += left.eq(left - 1)
@@ -114,7 +117,7 @@ class Window(wiring.Component):
             with m.If(skip != 0):
                 m.d.sync += skip.eq(skip - 1)
             with m.Elif(square_ends):
-                m.d.sync += skip.eq(self.flush)
+                m.d.sync += [skip.eq(self.flush), self.idle.eq(1)]
 
         rows_clamped = [
             [self._clamp(y, row, [word.word_select(r, bits) for r in range(size)]) for word in square]

@@ -108,7 +108,8 @@ KERNELS: dict[str, Kernel] = {
         Kernel("identity", ((0, 0, 0), (0, 1, 0), (0, 0, 0)), 0, _PAPER + ": the kernel of plain imaging"),
         Kernel("laplacian", ((-1, -1, -1), (-1, 8, -1), (-1, -1, -1)), 3, _PAPER + ": centre forward, eight at -1/8"),
         Kernel("laplacian-4", ((0, -1, 0), (-1, 4, -1), (0, -1, 0)), 2, "5-point stencil"),
-        Kernel("log", ((0, 0, -1, 0, 0), (0, -1, -2, -1, 0), (-1, -2, 16, -2, -1), (0, -1, -2, -1, 0), (0, 0, -1, 0, 0)),
+        Kernel("log",
+               ((0, 0, -1, 0, 0), (0, -1, -2, -1, 0), (-1, -2, 16, -2, -1), (0, -1, -2, -1, 0), (0, 0, -1, 0, 0)),
                4, "Laplacian of Gaussian, the usual 5x5 integer approximation"),
         # 57/512 is 1/9 to 0.2 %; 56 in the centre makes the sum exactly 512, so that a flat field stays as it is.
         Kernel("mean", ((57, 57, 57), (57, 56, 57), (57, 57, 57)), 9, _PAPER + ": mean filtering"),

@@ -1,1 +1,1 @@
-"""One thin file a board: pins, clocks, link."""
+"""Boards: one thin file each, with its pins, clocks and link around `hdl.readout`. None is described yet."""

@@ -24,8 +24,7 @@ class ParallelADC(wiring.Component):
     i : stream of `request_layout`
     o : stream of `sample_layout`
     convert : the addressed pixel is converted in this clock
-    reset_sample, signal_sample : the port, unsigned(sample_bits); the last clock edge of the clock in which they are due
-        takes them
+    reset_sample, signal_sample : the port, unsigned(sample_bits); taken at the end of the clock in which they are due
     """
 
     def __init__(self, params: Params):

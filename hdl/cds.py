@@ -2,8 +2,8 @@
 
     samples (reset, signal) -> [CDS] -> signed difference -> PGA
 
-The reset sample holds what the pixel showed before integration: its offset and the kTC noise of its reset. Both samples of
-one exposure carry them, so the difference does not.
+The reset sample holds what the pixel showed before integration: its offset and the kTC noise of its reset. Both samples
+of one exposure carry them, so the difference does not.
 """
 
 from amaranth import Module, Mux, signed

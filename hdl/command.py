@@ -17,8 +17,8 @@ from hdl.registers import bus_signature
 class Command(wiring.Component):
     """Reads one command at a time, executes it if both CRCs are right, answers it, then reads the next.
 
-    A command with a wrong CRC, version or length changes nothing, gets no answer, and is counted in `errors`, which stays
-    at its maximum.
+    A command with a wrong CRC, version or length changes nothing, gets no answer, and is counted in `errors`, which
+    stays at its maximum.
 
     Members
     -------

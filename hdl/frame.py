@@ -31,8 +31,8 @@ _CRC32_BYTES = 4
 class Frame(wiring.Component):
     """Buffers payloads and sends packets, a byte a clock as long as the link takes them.
 
-    `room` says whether a whole frame and its META fit at the worst (where the buffer is smaller than a frame: whether it
-    is empty). A word that does not fit waits at the input, so what is behind stalls; nothing that was accepted is lost.
+    `room` says whether a whole frame and its META fit at the worst (where the buffer is smaller than a frame: whether
+    it is empty). A word that does not fit waits at the input, so what is behind stalls; nothing that was accepted is lost.
 
     Members
     -------

@@ -1,0 +1,212 @@
+"""The main job from end to end: a radiograph through the real gateware to a decoded image.
+
+    image -> windows -> samples -> virtual board (gateware) -> packets -> host library -> frames -> stitched image
+                          +------> golden model -------------------------> compared frame by frame
+
+`make demo` runs it; `python -m sim.demo --help` lists what can be chosen.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import Progress, TimeElapsedColumn
+from rich.table import Table
+
+import edgeray
+from edgeray.errors import EdgerayError
+from edgeray.ledger import Ledger
+from edgeray.mosaic import Mosaic, Stitch
+from edgeray.protocol.kernels import KERNELS
+from edgeray.protocol.settings import SettingError, Settings
+from hdl.params import Params
+from sim.golden.pipeline import Result, read_out
+from sim.report import edge_image, grey, save_png, save_report
+from sim.roic import Roic
+from sim.scenes import SceneError, radiograph, read_image, to_codes
+from sim.virtual_board import BoardError, BuildError, VirtualBoard
+
+BLOCK = 512
+"""Frames that are held and compared at a time."""
+
+
+@dataclass
+class Scan:
+    """What a scan gave.
+
+    `frame_pixels` counts pixels of all frames, which overlap; `mismatches` those of them that differ from the golden
+    model in value or in being sent.
+    """
+
+    stitch: Stitch
+    ledger: Ledger = field(default_factory=Ledger)
+    compared: int = 0
+    mismatches: int = 0
+    frame_pixels: int = 0
+    first_mismatch: str = ""
+    seconds: float = 0.0
+
+
+class _Comparison:
+    """Golden frames in step with those that arrive; keeps no more than one block of them."""
+
+    def __init__(self, samples: npt.NDArray[np.uint16], params: Params, settings: Settings) -> None:
+        self._samples, self._params, self._settings = samples, params, settings
+        self._start = -1
+        self._block: Result | None = None
+
+    def expected(self, number: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
+        """(values, kept) that the golden model gives for frame `number`."""
+        start = number - number % BLOCK
+        if start != self._start or self._block is None:
+            some = self._samples[start : start + BLOCK]
+            self._block = read_out(some[:, 0], some[:, 1], detector=self._params, settings=self._settings)
+            self._start = start
+        place = number - start
+        kept = self._block.kept[place]
+        return np.where(kept, self._block.responses[place], 0), kept
+
+
+def scan(codes: npt.NDArray[np.uint16], params: Params, settings: Settings, record: Path, console: Console) -> Scan:
+    """Scan `codes` (uint16[rows, columns]) window by window; the bytes received go to the file `record`.
+
+    Raises MosaicError (image too small), BuildError, BoardError, EdgerayError.
+    """
+    mosaic = Mosaic(codes.shape, params, settings.kernel.size // 2)
+    samples = Roic(sample_bits=params.sample_bits).samples(np.stack(list(mosaic.cut(codes))).astype(np.uint16))
+    result = Scan(Stitch(mosaic))
+    comparison = _Comparison(samples, params, settings)
+    with VirtualBoard(params, samples, say=console.print) as board, edgeray.open(board.url) as device:
+        device.configure(replace(settings, nimages=len(mosaic)))
+        columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+        with record.open("wb") as file, Progress(*columns, console=console) as progress:
+            bar = progress.add_task("scanning", total=len(mosaic))
+            begin = time.perf_counter()
+            with device.capture(record=file) as capture:
+                for frame in capture:
+                    result.stitch.place_frame(frame)
+                    _compare(result, frame, *comparison.expected(frame.image_id))
+                    progress.advance(bar)
+            result.ledger = capture.ledger
+            result.seconds = time.perf_counter() - begin
+    return result
+
+
+def _compare(result: Scan, frame: edgeray.Frame, values: npt.NDArray[np.int16], kept: npt.NDArray[np.bool_]) -> None:
+    wrong = (frame.values != values) | (frame.kept != kept)
+    wrong[~frame.rows_received] = False
+    result.compared += 1
+    result.frame_pixels += frame.values.size
+    if wrong.any() and not result.mismatches:
+        row, column = np.argwhere(wrong)[0]
+        result.first_mismatch = (
+            f"frame {frame.image_id}, row {row}, column {column}: "
+            f"expected {values[row, column]}, got {frame.values[row, column]}"
+        )
+    result.mismatches += int(wrong.sum())
+
+
+def figures_of(result: Scan, params: Params, settings: Settings) -> dict[str, str]:
+    """The figures of a scan, as the table and the report print them."""
+    ledger = result.ledger
+    raw_bits = result.frame_pixels * params.sample_bits
+    wire_bits = 8 * ledger.bytes
+    image = result.stitch.kept
+    return {
+        "detector": f"{params.rows} x {params.columns}, guard ring {params.guard_ring}, {params.sample_bits} bit",
+        "kernel, threshold": f"{settings.kernel.name}, {settings.edge_threshold} codes",
+        "frames triggered": str(ledger.triggered),
+        "frames received": str(ledger.received),
+        "frames lost": f"{ledger.lost_on_link} on the link, {ledger.dropped_on_chip} dropped on chip",
+        "pixels kept": f"{image.sum()} of {image.size} ({100 * image.mean():.1f} %)",
+        "bits on the wire": f"{wire_bits} of {raw_bits} raw ({100 * wire_bits / raw_bits:.1f} %)",
+        "mismatches against the golden model": f"{result.mismatches} of {result.frame_pixels} pixels",
+        "frames per second, comparison included": f"{result.compared / result.seconds:.0f}",
+    }
+
+
+def passed(result: Scan) -> bool:
+    """Whether every frame came and every pixel is the golden model's."""
+    ledger = result.ledger
+    whole = ledger.confirmed and ledger.received == ledger.triggered == result.compared
+    return whole and not result.mismatches and not result.stitch.missing.any()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sim.demo", description=__doc__.partition("\n")[0])
+    parser.add_argument("--image", type=Path, help="PNG, TIFF, DICOM or .npy (default: a real radiograph)")
+    parser.add_argument("--kernel", choices=sorted(KERNELS), default="laplacian", help="(laplacian)")
+    parser.add_argument(
+        "--threshold", type=int, default=16, help="in codes of 12 bits; 16 is one grey level of 256 (16)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder of the results (out/demo)")
+    return parser.parse_args()
+
+
+def run(image: Path | None, kernel: str, threshold: int, out: Path, console: Console) -> bool:
+    """Scan the image and write the results to `out`, which is replaced as a whole or left as it was.
+
+    Returns `passed`. Raises SceneError, SettingError, EdgerayError, BuildError, BoardError, OSError.
+    """
+    settings = Settings(kernel=KERNELS[kernel], edge_threshold=threshold)
+    params = Params(kernel_size=max(Params.kernel_size, settings.kernel.size))
+    list(settings.registers(params))  # raises where a setting is wrong, before anything is built
+    path = image or radiograph()
+    codes = to_codes(read_image(path), params.sample_bits)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
+        folder = Path(name) / out.name
+        folder.mkdir()
+        result = scan(codes, params, settings, folder / "capture.edgeray", console)
+        figures = figures_of(result, params, settings)
+        stitch = result.stitch
+        save_png(folder / "radiograph.png", grey(codes, codes.min(), codes.max()))
+        save_png(folder / "edges.png", edge_image(stitch.values, stitch.kept))
+        save_report(
+            folder / "report.png",
+            title=f"{path.name}: {len(stitch.mosaic)} windows of a {params.rows} x {params.columns} detector",
+            radiograph=codes,
+            values=stitch.values,
+            kept=stitch.kept,
+            threshold=threshold,
+            figures=figures,
+        )
+        (folder / "figures.json").write_text(json.dumps({"image": path.name, **figures}, indent=2) + "\n")
+        if out.exists():
+            shutil.rmtree(out)
+        folder.rename(out)
+    table = Table(title=f"{path.name} -> {out}", show_header=False)
+    for label, value in figures.items():
+        table.add_row(label, value)
+    console.print(table)
+    if result.mismatches:
+        console.print(f"first mismatch: {result.first_mismatch}")
+    return passed(result)
+
+
+def main() -> int:
+    """0 where every frame came and equals the golden model, 1 otherwise; one sentence says why."""
+    arguments = _arguments()
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    try:
+        if run(arguments.image, arguments.kernel, arguments.threshold, arguments.out, console):
+            return 0
+        print("demo: frames were lost or differ from the golden model; see the table", file=sys.stderr)
+    except (SceneError, SettingError, EdgerayError, BuildError, BoardError, OSError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("demo: interrupted, nothing was written", file=sys.stderr)
+        return 130
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Rules of the house: who may import whom, generated pages are current, every build elaborates."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from amaranth.back import rtlil
+
+from edgeray.protocol import reference
+from edgeray.protocol.detector import GeometryError
+from edgeray.protocol.packets import WORD_BITS, Crc8, crc8
+from hdl.params import Params
+from hdl.readout import Readout, SerialReadout
+
+ROOT = Path(__file__).parent.parent
+OURS = {"edgeray", "hdl", "sim", "testbench", "boards", "tests"}
+# Folder -> the packages of ours that its files may import, itself included.
+ALLOWED = {
+    "host/edgeray": {"edgeray"},
+    "host/edgeray/protocol": {"edgeray.protocol"},
+    "hdl": {"hdl", "edgeray.protocol"},
+    "boards": {"boards", "hdl", "edgeray.protocol"},
+    "sim": {"sim", "edgeray"},
+    "sim/golden": {"sim.golden", "edgeray"},
+    "sim/virtual_board": {"sim", "edgeray", "hdl"},
+    "testbench": {"testbench", "hdl", "sim", "edgeray"},
+}
+# The demo and the benchmark start a virtual board, whose build is described by hdl.params.
+EXCEPTIONS = {("sim/demo.py", "hdl.params"), ("sim/bench.py", "hdl.params")}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            yield node.module or ""
+
+
+def violations(folder: str) -> list[str]:
+    found = []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        relative = path.relative_to(ROOT).as_posix()
+        nearest = max((each for each in ALLOWED if relative.startswith(each + "/")), key=len)
+        for module in imports(path):
+            inside = any(module == each or module.startswith(each + ".") for each in ALLOWED[nearest])
+            if module.partition(".")[0] in OURS and not inside and (relative, module) not in EXCEPTIONS:
+                found.append(f"{relative} imports {module}")
+    return found
+
+
+@pytest.mark.parametrize("folder", ["host/edgeray", "hdl", "sim", "testbench", "boards"])
+def test_imports_follow_the_house_rules(folder: str) -> None:
+    assert violations(folder) == []
+
+
+def test_library_imports_little() -> None:
+    """`import edgeray` must not bring a plotting, gateware or file library along."""
+    code = "import sys, edgeray; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    heavy = {"amaranth", "cocotb", "scipy", "matplotlib", "PIL", "pydicom", "tifffile", "rich", "hdl", "sim"}
+    assert not heavy & set(ran.stdout.split())
+
+
+def test_reference_page_is_current() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert text == reference.page(), "docs/reference.md is not current: run `make docs`"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        Params(),
+        Params(multipliers=1),
+        Params(kernel_size=5, multipliers=3),
+        Params(rows=1, columns=4, guard_ring=0, adc_latency=0),
+        Params(rows=8, columns=4096, sample_bits=14),
+        Params(rows=70, columns=33, guard_ring=2, sample_bits=8),
+    ],
+    ids=lambda params: f"{params.rows}x{params.columns}-{params.kernel_size}-{params.multipliers}",
+)
+@pytest.mark.parametrize("top", [Readout, SerialReadout])
+def test_every_size_elaborates(params: Params, top: type) -> None:
+    assert "module \\top" in rtlil.convert(top(params))
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"rows": 0}, "rows"),
+        ({"columns": 3}, "columns"),
+        ({"sample_bits": 15}, "sample_bits"),
+        ({"kernel_size": 4}, "kernel_size"),
+        ({"multipliers": 10}, "multipliers"),
+        ({"rows": 4, "guard_ring": 2}, "guard_ring"),
+        ({"buffer_bytes": 3000}, "buffer_bytes"),
+        ({"rows": 32.0}, "rows"),
+    ],
+)
+def test_impossible_parameters_are_refused_by_name(values: dict[str, int], named: str) -> None:
+    with pytest.raises(GeometryError, match=named):
+        Params(**values)
+
+
+def test_buffer_holds_two_packets() -> None:
+    for rows in (1, 3, 31, 32, 33, 500):
+        params = Params(rows=rows, columns=300, guard_ring=0)
+        assert params.buffer_bytes >= 2 * params.packet_bytes
+        assert params.packet_bytes % (WORD_BITS // 8) == 0
+        assert params.packet_bytes < 1 << 16
+
+
+def test_crc8_is_the_catalogue_one() -> None:
+    """The check value of CRC-8/AUTOSAR over the digits 1 to 9, from the catalogue of parametrised CRC algorithms."""
+    assert crc8(b"123456789") == 0xDF
+    assert Crc8().table()[1] == 0x2F

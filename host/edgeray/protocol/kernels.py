@@ -42,7 +42,7 @@ class Kernel:
         if any(len(row) != size for row in self.weights) or size % 2 == 0 or size > MAX_KERNEL_SIZE:
             raise ValueError(f"kernel {self.name!r}: needs 1, 3 or 5 rows of as many weights")
         for weight in self.flat:
-            if weight != int(weight) or not WEIGHT_MIN <= weight <= WEIGHT_MAX:
+            if not isinstance(weight, int) or not WEIGHT_MIN <= weight <= WEIGHT_MAX:
                 raise ValueError(
                     f"kernel {self.name!r}: weight {weight} is not an integer from {WEIGHT_MIN} to {WEIGHT_MAX}"
                 )
@@ -76,9 +76,14 @@ class Kernel:
 
         Raises ValueError where a weight is not finite or is over WEIGHT_MAX even without a scale.
         """
-        real = np.asarray(weights, dtype=float)
+        try:
+            real = np.asarray(weights, dtype=float)
+        except (TypeError, ValueError):
+            raise ValueError(f"kernel {name!r}: needs a square of finite numbers") from None
         if real.ndim != 2 or not np.isfinite(real).all():
             raise ValueError(f"kernel {name!r}: needs a square of finite numbers")
+        # What is far too large stays so at any scale, and no longer overflows.
+        real = np.clip(real, 2 * WEIGHT_MIN, 2 * WEIGHT_MAX)
         for shift in range(SHIFT_MAX, -1, -1):
             scaled = np.rint(real * 2**shift)
             if scaled.max(initial=0) <= WEIGHT_MAX and scaled.min(initial=0) >= WEIGHT_MIN:

@@ -103,7 +103,7 @@ META = Layout(
         Field("count_time", 32, "ticks of integration"),
         Field("frame_time", 32, "ticks from frame to frame; 0 is back to back"),
         Field("dropped", 32, "frames of this series triggered and not sent; stays at its maximum"),
-        Field("railed", 32, "samples of this series at a rail of the ADC; stays at its maximum"),
+        Field("railed", 32, "pixels of this series with a sample at a rail of the ADC; stays at its maximum"),
         Field("pga_saturated", 32, "pixels of this series clipped after the gain; stays at its maximum"),
         Field("correction_saturated", 32, "pixels of this series clipped by the correction; stays at its maximum"),
         Field("convolution_saturated", 32, "kernel responses of this series clipped; stays at its maximum"),

@@ -151,7 +151,7 @@ REGISTERS: tuple[Register, ...] = (
     Register("state", 0x20, STATE_BITS.bits, _STATUS, "", "armed 1, busy 2, apply pending 4"),
     Register("triggered", 0x21, 32, _STATUS, "frame", "frames triggered in this series, dropped or not, modulo 2**32"),
     Register("dropped", 0x22, 32, _STATUS, "frame", "frames triggered and not sent in this series"),
-    Register("railed", 0x23, 32, _STATUS, "sample", "samples of this series at a rail of the ADC"),
+    Register("railed", 0x23, 32, _STATUS, "pixel", "pixels of this series with a sample at a rail of the ADC"),
     Register("pga_saturated", 0x24, 32, _STATUS, "pixel", "pixels of this series clipped after the gain"),
     Register("correction_saturated", 0x25, 32, _STATUS, "pixel", "pixels of this series clipped by the correction"),
     Register("convolution_saturated", 0x26, 32, _STATUS, "pixel", "kernel responses of this series clipped"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from operator import index
 
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import KERNELS, Kernel
@@ -50,7 +51,11 @@ class Settings:
         for one in fields(self):
             if one.name == "kernel":
                 continue
-            register, value = BY_NAME[one.name], int(getattr(self, one.name))
+            register = BY_NAME[one.name]
+            try:
+                value = index(getattr(self, one.name))
+            except TypeError:
+                raise SettingError(f"{one.name} takes a whole number, not {getattr(self, one.name)!r}") from None
             allowed = detector.strides if one.name == "stride" else register.choices
             if not register.accepts(value) or (allowed and value not in allowed):
                 limits = ", ".join(map(str, allowed)) if allowed else f"{register.minimum} to {register.maximum}"
@@ -61,8 +66,8 @@ class Settings:
         except ValueError as error:
             raise SettingError(str(error)) from None
         yield BY_NAME["kernel_shift"].address, kernel.shift
-        for index, weight in enumerate(kernel.flat):
-            yield BY_NAME["kernel_weights"].address + index, weight
+        for place, weight in enumerate(kernel.flat):
+            yield BY_NAME["kernel_weights"].address + place, weight
 
     def frame_shape(self, detector: Detector) -> tuple[int, int]:
         """(rows, columns) of the frames that these settings make: a raw frame is always the whole array."""

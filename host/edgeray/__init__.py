@@ -1,1 +1,68 @@
-"""Host side of the edgeray X-ray detector readout."""
+"""Host side of the edgeray X-ray detector readout.
+
+with edgeray.open("/dev/ttyUSB0") as device:
+    device.configure(Settings(kernel=KERNELS["laplacian"], edge_threshold=20))
+    for frame in device.capture(100):
+        ...
+    print(device.ledger)
+"""
+
+from edgeray.capture import Capture
+from edgeray.channel import REPLY_TIMEOUT
+from edgeray.decoder import Decoder, Frame
+from edgeray.device import Device
+from edgeray.errors import (
+    CaptureFileError,
+    CommandRefused,
+    DataIncomplete,
+    DeviceTimeout,
+    EdgerayError,
+    LinkError,
+    MosaicError,
+    NoDeviceError,
+    VersionMismatch,
+)
+from edgeray.ledger import Ledger
+from edgeray.link import DEFAULT_BAUDRATE
+from edgeray.meta import Meta
+from edgeray.mosaic import Mosaic, Stitch
+from edgeray.protocol.detector import Detector, GeometryError
+from edgeray.protocol.kernels import KERNELS, Kernel
+from edgeray.protocol.settings import SettingError, Settings
+from edgeray.replay import Replay, replay
+from edgeray.splitter import Splitter
+
+__all__ = [
+    "KERNELS",
+    "Capture",
+    "CaptureFileError",
+    "CommandRefused",
+    "DataIncomplete",
+    "Decoder",
+    "Detector",
+    "Device",
+    "DeviceTimeout",
+    "EdgerayError",
+    "Frame",
+    "GeometryError",
+    "Kernel",
+    "Ledger",
+    "LinkError",
+    "Meta",
+    "Mosaic",
+    "MosaicError",
+    "NoDeviceError",
+    "Replay",
+    "SettingError",
+    "Settings",
+    "Splitter",
+    "Stitch",
+    "VersionMismatch",
+    "open",
+    "replay",
+]
+
+
+def open(url: str, *, baudrate: int = DEFAULT_BAUDRATE, reply_timeout: float = REPLY_TIMEOUT) -> Device:
+    """The board at `url`, ready; see `Device` for parameters and errors."""
+    return Device(url, baudrate=baudrate, reply_timeout=reply_timeout)

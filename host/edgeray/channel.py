@@ -1,0 +1,183 @@
+"""Commands and their replies on a link that carries frames at the same time.
+
+    link -> bytes -> Splitter -> REPLY -> the command that waits for it
+               |             +-> anything else -> `on_packet` (a capture)
+               +-> `on_bytes` (a recording)
+
+One thread: whoever waits, for a reply or for frames, pumps the link for both.
+"""
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edgeray.errors import CommandRefused, DeviceTimeout
+from edgeray.link import Link
+from edgeray.protocol.packets import (
+    COMMAND_HEADER,
+    REPLY,
+    VERSION,
+    WRITE_SIZE,
+    CommandType,
+    PacketType,
+    ReplyStatus,
+    packet,
+)
+from edgeray.splitter import Packet, Splitter
+
+WINDOW = 8
+"""Commands under way at once, to begin with; their replies fit any buffer between."""
+TRIES = 3
+REPLY_TIMEOUT = 1.0
+
+_WORD_MASK = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """READ of a register (`value` None) or WRITE of a 32-bit word to it; `name` is what errors call it."""
+
+    name: str
+    address: int
+    value: int | None = None
+
+    def pack(self, sequence: int) -> bytes:
+        """The command as a packet."""
+        payload = b"" if self.value is None else (self.value & _WORD_MASK).to_bytes(WRITE_SIZE, "little")
+        header = COMMAND_HEADER.pack(
+            {
+                "generation": 0,
+                "last": 1,
+                "type": CommandType.READ if self.value is None else CommandType.WRITE,
+                "version": VERSION,
+                "sequence": sequence,
+                "address": self.address,
+                "length": len(payload),
+            }
+        )
+        return packet(header, payload)
+
+    def __str__(self) -> str:
+        return f"read of {self.name}" if self.value is None else f"write of {self.value} to {self.name}"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    command: Command
+    index: int
+    deadline: float
+
+
+class Channel:
+    """Commands over a link.
+
+    Members
+    -------
+    splitter : the Splitter in use; replace it (between calls) once the largest payload is known.
+    on_packet : takes every packet that is not a reply; None throws them away.
+    on_bytes : takes every chunk of bytes as it came.
+    stray_replies : replies that no command waited for.
+    window : commands under way at once; halved whenever a reply is missing, since a board on a UART takes no byte while
+        its reply waits for a frame to pass.
+    """
+
+    def __init__(self, link: Link, *, reply_timeout: float = REPLY_TIMEOUT) -> None:
+        self.link, self.reply_timeout = link, reply_timeout
+        self.splitter = Splitter()
+        self.on_packet: Callable[[Packet], object] | None = None
+        self.on_bytes: Callable[[bytes], object] | None = None
+        self.stray_replies = 0
+        self.window = WINDOW
+        self._sequences = itertools.cycle(range(256))
+        self._waiting: dict[int, _Waiting] = {}
+        self._replies: dict[int, Packet] = {}
+
+    def pump(self, timeout: float) -> bool:
+        """Take what the link has, waiting at most `timeout` seconds for it; False where nothing came.
+
+        LinkError where the link broke.
+        """
+        chunk = self.link.read_available(max(0.0, timeout))
+        if chunk and self.on_bytes is not None:
+            self.on_bytes(chunk)
+        for one in self.splitter.feed(chunk) if chunk else self.splitter.rescue():
+            if one.type == PacketType.REPLY:
+                self._reply(one)
+            elif self.on_packet is not None:
+                self.on_packet(one)
+        return bool(chunk)
+
+    def drain(self, quiet: float, limit: float) -> None:
+        """Pump until nothing came for `quiet` seconds, at most for `limit` seconds."""
+        end = time.monotonic() + limit
+        while self.pump(quiet) and time.monotonic() < end:
+            pass
+
+    def run(self, commands: Sequence[Command], *, tries: int = TRIES) -> list[int]:
+        """Values that the board replied, as unsigned 32-bit words, in the order of `commands`.
+
+        One without a reply is repeated, up to `tries` tries in all.
+
+        Raises
+        ------
+        CommandRefused : the board answered with another status than OK.
+        DeviceTimeout : a command got no reply in any try.
+        LinkError : the link broke.
+        """
+        results: dict[int, int] = {}
+        queue, attempts = deque(range(len(commands))), [0] * len(commands)
+        self._waiting.clear()
+        try:
+            while len(results) < len(commands):
+                self._send(commands, queue, attempts)
+                now = time.monotonic()
+                self.pump(min(waiting.deadline for waiting in self._waiting.values()) - now)
+                for sequence, reply in self._replies.items():
+                    waiting = self._waiting.pop(sequence)
+                    results[waiting.index] = self._value(waiting.command, reply)
+                self._replies.clear()
+                now = time.monotonic()
+                expired = [number for number, one in self._waiting.items() if one.deadline <= now]
+                if expired:
+                    self.window = max(1, self.window // 2)
+                for sequence in expired:
+                    waiting = self._waiting.pop(sequence)
+                    if attempts[waiting.index] >= tries:
+                        raise DeviceTimeout(
+                            f"no reply to the {waiting.command} in {tries} tries; is the board running?",
+                            tries * self.reply_timeout,
+                        )
+                    queue.appendleft(waiting.index)
+        finally:
+            self._waiting.clear()
+            self._replies.clear()
+        return [results[index] for index in range(len(commands))]
+
+    def _send(self, commands: Sequence[Command], queue: deque[int], attempts: list[int]) -> None:
+        deadline, data = time.monotonic() + self.reply_timeout, b""
+        while queue and len(self._waiting) < self.window:
+            index, sequence = queue.popleft(), next(self._sequences)
+            attempts[index] += 1
+            self._waiting[sequence] = _Waiting(commands[index], index, deadline)
+            data += commands[index].pack(sequence)
+        if data:
+            self.link.write(data)
+
+    def _reply(self, reply: Packet) -> None:
+        waiting = self._waiting.get(reply.sequence)
+        if waiting is None or waiting.command.address != reply.address or len(reply.payload) != REPLY.size:
+            # A reply that came after its command had been given up.
+            self.stray_replies += 1
+            return
+        self._replies[reply.sequence] = reply
+
+    @staticmethod
+    def _value(command: Command, reply: Packet) -> int:
+        fields = REPLY.unpack(reply.payload)
+        if fields["status"] != ReplyStatus.OK:
+            known = fields["status"] in list(ReplyStatus)
+            status = ReplyStatus(fields["status"]).name.lower().replace("_", " ") if known else fields["status"]
+            raise CommandRefused(f"the board refused the {command}: {status}; the register holds {fields['value']}")
+        return fields["value"]

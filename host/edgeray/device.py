@@ -1,0 +1,282 @@
+"""A board as the user sees it: registers, settings, correction table, captures."""
+
+import contextlib
+import weakref
+from collections.abc import Iterable
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeray.capture import DEFAULT, Capture, DefaultTimeout
+from edgeray.channel import REPLY_TIMEOUT, Channel, Command
+from edgeray.errors import CommandRefused, DeviceTimeout, EdgerayError, NoDeviceError, VersionMismatch
+from edgeray.ledger import Ledger
+from edgeray.link import DEFAULT_BAUDRATE, Link
+from edgeray.protocol.detector import Detector, GeometryError
+from edgeray.protocol.packets import VERSION
+from edgeray.protocol.registers import (
+    BY_NAME,
+    COMMAND_BITS,
+    PRODUCT_ID,
+    PROTOCOL_VERSION,
+    REGISTERS,
+    Access,
+    Register,
+    register_map_hash,
+)
+from edgeray.protocol.settings import SettingError, Settings
+from edgeray.splitter import Splitter
+
+CORRECTION_BLOCK = 256
+CORRECTION_TRIES = 5
+
+
+class CorrectionEntries(Protocol):
+    """What `Device.load_correction` takes: anything with the words of a correction table."""
+
+    def entries(self) -> npt.NDArray[np.uint32]:
+        """uint32[rows * columns], one `CORRECTION_ENTRY` a pixel in raster order."""
+
+
+class Device:
+    """An open board; `edgeray.open` makes one. A context manager that ends what it started and closes the link.
+
+    Parameters
+    ----------
+    url, baudrate : see `Link`.
+    reply_timeout : seconds that one try of a command waits for its reply.
+
+    Members
+    -------
+    detector : geometry, as the board says it.
+    tick_rate : ticks a second of all times in registers and META.
+    ledger : of the latest capture.
+
+    Raises
+    ------
+    NoDeviceError : nothing at the URL, or nothing there that answers as an edgeray board.
+    VersionMismatch : the board's packets or registers are not those of this library.
+    """
+
+    def __init__(self, url: str, *, baudrate: int = DEFAULT_BAUDRATE, reply_timeout: float = REPLY_TIMEOUT) -> None:
+        self.url = url
+        self.ledger = Ledger()
+        self._known: dict[int, int] = {}
+        # Weak: a capture that its user let go of is to end, which its generator does when nobody holds it.
+        self._capture: weakref.ref[Capture] | None = None
+        self._link = Link(url, baudrate=baudrate)
+        self.channel = Channel(self._link, reply_timeout=reply_timeout)
+        try:
+            self._handshake()
+        except BaseException:
+            self._link.close()
+            raise
+        self.channel.splitter = Splitter(self.detector.packet_bytes)
+
+    def _handshake(self) -> None:
+        try:
+            product = self.read("product_id")
+        except (DeviceTimeout, CommandRefused) as error:
+            if self.channel.splitter.counts.unknown_version:
+                raise VersionMismatch("packet version", "another", str(VERSION)) from None
+            raise NoDeviceError(f"{self.url!r} opens, but no edgeray board answers there: {error}") from None
+        if product != PRODUCT_ID:
+            raise NoDeviceError(
+                f"{self.url!r} is no edgeray board: its product id is {product:#010x}, not {PRODUCT_ID:#010x}"
+            )
+        version = self.read("protocol_version")
+        if version != PROTOCOL_VERSION:
+            raise VersionMismatch("protocol version", str(version), str(PROTOCOL_VERSION))
+        map_hash = self.read("register_map_hash")
+        if map_hash != register_map_hash():
+            raise VersionMismatch("register map", f"{map_hash:#010x}", f"{register_map_hash():#010x}")
+        names = ("detector_rows", "detector_columns", "guard_ring", "sample_bits", "kernel_size", "tick_rate")
+        rows, columns, guard_ring, sample_bits, kernel_size, self.tick_rate = self.channel.run(
+            [Command(name, BY_NAME[name].address) for name in names]
+        )
+        try:
+            self.detector = Detector(
+                rows=rows, columns=columns, guard_ring=guard_ring, sample_bits=sample_bits, kernel_size=kernel_size
+            )
+        except GeometryError as error:
+            raise NoDeviceError(f"the board at {self.url!r} describes an impossible detector: {error}") from None
+        if not self.tick_rate:
+            raise NoDeviceError(f"the board at {self.url!r} says that its tick rate is 0")
+
+    def read(self, name: str, index: int = 0) -> int:
+        """Value of register `name` (number `index` of a group), in its unit.
+
+        Raises SettingError where there is no such register; CommandRefused, DeviceTimeout, LinkError.
+        """
+        register = _register(name, index)
+        (word,) = self.channel.run([Command(name, register.address + index)])
+        return _signed(register, word)
+
+    def write(self, name: str, value: int, index: int = 0) -> int:
+        """Write register `name`; returns its value afterwards. A setting comes into force with the next `apply`.
+
+        Raises SettingError where there is no such register or the value is no 32-bit number; CommandRefused where the
+        board does not take the value; DeviceTimeout, LinkError.
+        """
+        register = _register(name, index)
+        # The board judges the value; what would reach it as another number is caught here.
+        if not (-(1 << 31) if register.signed else 0) <= value < 1 << 32:
+            raise SettingError(f"{name} takes {register.minimum} to {register.maximum}, not {value}")
+        return self._write([(register, register.address + index, value)])[0]
+
+    def configure(self, settings: Settings) -> None:
+        """Write every setting that differs from what this session wrote before; `capture` (or `apply`) takes them over.
+
+        The reply to each write carries the register's value, which is compared.
+
+        Raises SettingError where the settings do not fit this detector (nothing is written then); CommandRefused,
+        DeviceTimeout, LinkError.
+        """
+        wanted = list(settings.registers(self.detector))
+        changed = [(_AT[address], address, value) for address, value in wanted if self._known.get(address) != value]
+        self._write(changed)
+
+    def apply(self) -> None:
+        """Bring all written settings into force together, between two frames."""
+        self.command("apply")
+
+    def trigger(self) -> None:
+        """One frame, where trigger_mode is SOFTWARE."""
+        # Not repeated: a second trigger would be a second frame.
+        self.command("trigger", tries=1)
+
+    def disarm(self) -> None:
+        """End the series after the frame under way."""
+        self.command("disarm")
+
+    def command(self, *names: str, tries: int = 3) -> None:
+        """Write the bits `names` of the command register in one go."""
+        bits = sum(1 << COMMAND_BITS.offset(name) for name in names)
+        self.channel.run([Command("command", BY_NAME["command"].address, bits)], tries=tries)
+
+    def load_correction(self, table: CorrectionEntries) -> None:
+        """Load the correction table of the whole array; `correction_enabled` puts it to use.
+
+        Raises SettingError where the table is not one entry a pixel; CommandRefused, DeviceTimeout, LinkError.
+        """
+        entries, pixels = table.entries(), self.detector.rows * self.detector.columns
+        if entries.shape != (pixels,):
+            raise SettingError(
+                f"a correction table for this detector has {pixels} entries, not an array of shape {entries.shape}"
+            )
+        words = entries.tolist()
+        for start in range(0, pixels, CORRECTION_BLOCK):
+            self._load_block(start, words[start : start + CORRECTION_BLOCK])
+
+    def _load_block(self, start: int, words: list[int]) -> None:
+        """Load entries from `start` on.
+
+        The board counts the entry's number up by itself, so that after a lost command all that follow would go to the
+        wrong place: the whole block is written again (and the channel has then fewer commands under way at once).
+        """
+        index, data = BY_NAME["correction_index"].address, BY_NAME["correction_data"].address
+        block = [Command("correction_index", index, start), *(Command("correction_data", data, word) for word in words)]
+        for attempt in range(CORRECTION_TRIES):
+            try:
+                self.channel.run(block[:1])
+                self.channel.run(block[1:], tries=1)
+                return
+            except DeviceTimeout:
+                if attempt == CORRECTION_TRIES - 1:
+                    raise
+
+    def capture(
+        self,
+        nimages: int | None = None,
+        *,
+        timeout: float | DefaultTimeout | None = DEFAULT,
+        record: BinaryIO | None = None,
+    ) -> Capture:
+        """Apply the settings, arm, and iterate over the frames of one series as they come; see `Capture`.
+
+        Parameters
+        ----------
+        nimages : frames; 0 is until the iterator is closed; None takes the setting.
+        timeout : seconds without a frame packet after which DeviceTimeout is raised; None waits for ever (as long as
+            the board answers). By default 5 s and ten frames for internal triggers, None for the others.
+        record : binary file that takes every byte received during the capture, for `edgeray.replay`.
+
+        Raises
+        ------
+        SettingError : nimages is negative or over 32 bits.
+        DeviceTimeout, LinkError, CommandRefused, CaptureFileError : here or while iterating.
+        """
+        self._end_capture()
+        if nimages is not None:
+            self.write("nimages", nimages)
+        capture = Capture(self, self.setting("nimages"), timeout, record)
+        self._capture = weakref.ref(capture)
+        return capture
+
+    def _end_capture(self) -> None:
+        capture = self._capture() if self._capture is not None else None
+        self._capture = None
+        if capture is not None:
+            capture.close()
+
+    def setting(self, name: str) -> int:
+        """Value of a setting register, from memory where this session wrote it."""
+        address = BY_NAME[name].address
+        if address not in self._known:
+            self._known[address] = self.read(name)
+        return self._known[address]
+
+    def _write(self, writes: Iterable[tuple[Register, int, int]]) -> list[int]:
+        """Write (register, address, value)s; returns the values afterwards and remembers those of settings."""
+        writes = list(writes)
+        for _, address, _ in writes:
+            self._known.pop(address, None)
+        words = self.channel.run([Command(_label(one, address), address, value) for one, address, value in writes])
+        values = []
+        for (register, address, value), word in zip(writes, words, strict=True):
+            values.append(_signed(register, word))
+            if register.access is Access.SETTING:
+                if values[-1] != value:
+                    raise CommandRefused(
+                        f"{_label(register, address)} was set to {value}, but the board holds {values[-1]}"
+                    )
+                self._known[address] = value
+        return values
+
+    def close(self) -> None:
+        """End a capture that is under way and close the link."""
+        try:
+            with contextlib.suppress(EdgerayError):
+                self._end_capture()
+        finally:
+            self._link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_AT: dict[int, Register] = {one.address + index: one for one in REGISTERS for index in range(one.count)}
+
+
+def _label(register: Register, address: int) -> str:
+    return register.name if register.count == 1 else f"{register.name}[{address - register.address}]"
+
+
+def _register(name: str, index: int) -> Register:
+    register = BY_NAME.get(name)
+    if register is None:
+        raise SettingError(f"there is no register {name!r}")
+    if not 0 <= index < register.count:
+        raise SettingError(f"{name} has {register.count} registers, there is no number {index}")
+    return register
+
+
+def _signed(register: Register, word: int) -> int:
+    return word - (1 << 32) if register.signed and word >> 31 else word

@@ -19,8 +19,9 @@ from hdl.params import Params
 class Convolve(wiring.Component):
     """sum(weight * tap) / 2**kernel_shift, rounded half up, clipped to +-(2**sample_bits - 1).
 
-    A correlation: weights lie over the pixels as the sub-pixel biases do, without a flip. In the guard ring the response
-    is 0. The sum cannot overflow. Throughput: one window every `Params.steps` clocks; latency `Params.steps` + 2 clocks.
+    A correlation: weights lie over the pixels as the sub-pixel biases do, without a flip. In the guard ring the
+    response is 0. The sum cannot overflow. Throughput: one window every `Params.steps` clocks; latency
+    `Params.steps` + 2 clocks.
 
     Members
     -------

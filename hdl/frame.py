@@ -32,15 +32,16 @@ class Frame(wiring.Component):
     """Buffers payloads and sends packets, a byte a clock as long as the link takes them.
 
     `room` says whether a whole frame and its META fit at the worst (where the buffer is smaller than a frame: whether
-    it is empty). A word that does not fit waits at the input, so what is behind stalls; nothing that was accepted is lost.
+    it is empty). A word that does not fit waits at the input, so what is behind stalls; nothing accepted is lost.
 
     Members
     -------
     i : stream of `word_layout`; the words of one payload, then its end
-    generation, sequence, log2_rows : header fields of the payload that ends, log2_rows for frames alone
+    generation, sequence : header fields of the payload that ends
     reply : stream of `reply_layout`; goes out before the next payload
     o : stream of bytes
     room : see above
+    unsent : a packet waits to be begun; a reply given now goes out before it
     """
 
     def __init__(self, params: Params):
@@ -53,6 +54,7 @@ class Frame(wiring.Component):
             "reply": In(stream.Signature(reply_layout())),
             "o": Out(stream.Signature(8)),
             "room": Out(1),
+            "unsent": Out(1),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -92,6 +94,7 @@ class Frame(wiring.Component):
             ended.sequence.eq(self.sequence),
             queue.w_data.eq(ended),
             queue.w_en.eq(accepted & word.end),
+            self.unsent.eq(queue.level != 0),
             self.room.eq(
                 (used + min(params.frame_bytes * 8 // WORD_BITS, depth) <= depth)
                 & (queue.w_level + min(packets, queue.depth) <= queue.depth)

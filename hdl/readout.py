@@ -6,7 +6,7 @@ rx -> command -> registers -> settings of every stage                           
 """
 
 from amaranth import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from edgeray.protocol.registers import COMMAND_BITS, ReadoutMode, register_map_hash
@@ -26,6 +26,8 @@ from hdl.threshold import Threshold
 from hdl.uart import UARTReceiver, UARTTransmitter
 from hdl.window import Window
 
+_COMMAND_BYTES = 256
+"""Bytes of commands that a UART's board takes while it cannot answer."""
 _STROBES = ("row", "column", "reset", "sample_reset", "sample_signal")
 
 
@@ -197,7 +199,7 @@ class Readout(wiring.Component):
             scan.drained.eq(~in_flight & ~apply_pending),
             scan.room.eq(self._frame.room),
             self.busy.eq(in_flight),
-            bank.counters.state.eq(Cat(scan.armed, in_flight, apply_pending)),
+            bank.counters.state.eq(Cat(scan.armed, in_flight, apply_pending, self._frame.unsent)),
         ]
 
     def _count(self, m: Module) -> None:
@@ -288,7 +290,10 @@ class SerialReadout(wiring.Component):
         m.submodules.transmitter = transmitter = UARTTransmitter()
         m.submodules.receiver = receiver = UARTReceiver()
         connect(m, readout.tx, transmitter.i)
-        connect(m, receiver.o, readout.rx)
+        # While a packet is sent, the reply to one command waits, and so do the commands behind it.
+        m.submodules.waiting = waiting = fifo.SyncFIFOBuffered(width=8, depth=_COMMAND_BYTES)
+        connect(m, receiver.o, waiting.w_stream)
+        connect(m, waiting.r_stream, readout.rx)
         m.d.comb += [
             transmitter.divisor.eq(readout.uart_divisor),
             receiver.divisor.eq(readout.uart_divisor),

@@ -25,8 +25,8 @@ MARGIN = 5.0
 FRAMES_PATIENCE = 10
 IDLE_LIMIT = 10.0
 
-_ARMED, _BUSY, _PENDING = (1 << STATE_BITS.offset(name) for name in ("armed", "busy", "apply_pending"))
-_AT_WORK = _ARMED | _BUSY | _PENDING
+_BUSY = 1 << STATE_BITS.offset("busy")
+_AT_WORK = sum(1 << STATE_BITS.offset(name) for name in ("armed", "busy", "apply_pending", "unsent"))
 
 
 class DefaultTimeout(Enum):

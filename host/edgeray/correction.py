@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeray.protocol.detector import Detector
+from edgeray.protocol.errors import EdgerayError
 from edgeray.protocol.registers import CORRECTION_ENTRY, GAIN_FRACTION_BITS
 
 
-class CorrectionError(ValueError):
+class CorrectionError(EdgerayError, ValueError):
     """A correction table that no board can hold, or that is for another detector; names the wrong value's pixel."""
 
 

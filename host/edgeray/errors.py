@@ -1,8 +1,6 @@
 """What can go wrong between a host and its board: one class a cause, so that a program can tell them apart."""
 
-
-class EdgerayError(Exception):
-    """Base of all errors here; its text is one sentence for the user."""
+from edgeray.protocol.errors import EdgerayError as EdgerayError
 
 
 class NoDeviceError(EdgerayError):

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from math import ceil, log2
 
+from edgeray.protocol.errors import EdgerayError
 from edgeray.protocol.packets import HEADER, MAX_PAYLOAD, WORD_BITS, meta_payload_size
 
 
-class GeometryError(ValueError):
+class GeometryError(EdgerayError, ValueError):
     """A detector that no gateware can be made for, or a readout that the detector cannot do; names the value."""
 
 

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgeray.protocol.errors import EdgerayError
 from edgeray.protocol.packets import WEIGHT_BITS
 from edgeray.protocol.registers import BY_NAME, MAX_KERNEL_SIZE
 
 WEIGHT_MIN, WEIGHT_MAX = -(1 << (WEIGHT_BITS - 1)), (1 << (WEIGHT_BITS - 1)) - 1
 SHIFT_MAX = BY_NAME["kernel_shift"].maximum
+
+
+class KernelError(EdgerayError, ValueError):
+    """A kernel that no board can hold; names it and the wrong weight."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Kernel:
 
     Raises
     ------
-    ValueError : not square, of even size, larger than MAX_KERNEL_SIZE, or a weight or shift out of range.
+    KernelError : not square, of even size, larger than MAX_KERNEL_SIZE, or a weight or shift out of range.
     """
 
     name: str
@@ -40,14 +45,14 @@ class Kernel:
     def __post_init__(self) -> None:
         size = len(self.weights)
         if any(len(row) != size for row in self.weights) or size % 2 == 0 or size > MAX_KERNEL_SIZE:
-            raise ValueError(f"kernel {self.name!r}: needs 1, 3 or 5 rows of as many weights")
+            raise KernelError(f"kernel {self.name!r}: needs 1, 3 or 5 rows of as many weights")
         for weight in self.flat:
             if not isinstance(weight, int) or not WEIGHT_MIN <= weight <= WEIGHT_MAX:
-                raise ValueError(
+                raise KernelError(
                     f"kernel {self.name!r}: weight {weight} is not an integer from {WEIGHT_MIN} to {WEIGHT_MAX}"
                 )
         if not 0 <= self.shift <= SHIFT_MAX:
-            raise ValueError(f"kernel {self.name!r}: shift {self.shift} is not between 0 and {SHIFT_MAX}")
+            raise KernelError(f"kernel {self.name!r}: shift {self.shift} is not between 0 and {SHIFT_MAX}")
 
     @property
     def size(self) -> int:
@@ -63,10 +68,10 @@ class Kernel:
         return np.array(self.weights, dtype=np.int64)
 
     def padded(self, size: int) -> "Kernel":
-        """The same kernel with a border of zeros, for a board built for `size`; ValueError where it does not fit."""
+        """The same kernel with a border of zeros, for a board built for `size`; KernelError where it does not fit."""
         margin, odd = divmod(size - self.size, 2)
         if margin < 0 or odd:
-            raise ValueError(f"kernel {self.name!r} is {self.size}x{self.size}; this board convolves {size}x{size}")
+            raise KernelError(f"kernel {self.name!r} is {self.size}x{self.size}; this board convolves {size}x{size}")
         weights = np.pad(self.array, margin).tolist()
         return Kernel(self.name, tuple(map(tuple, weights)), self.shift, self.source)
 
@@ -74,21 +79,21 @@ class Kernel:
     def quantise(cls, name: str, weights: npt.ArrayLike, source: str = "user") -> "Kernel":
         """The kernel nearest to real-valued `weights` (float[n, n]), with the largest shift that still fits.
 
-        Raises ValueError where a weight is not finite or is over WEIGHT_MAX even without a scale.
+        Raises KernelError where a weight is not finite or is over WEIGHT_MAX even without a scale.
         """
         try:
             real = np.asarray(weights, dtype=float)
         except (TypeError, ValueError):
-            raise ValueError(f"kernel {name!r}: needs a square of finite numbers") from None
+            raise KernelError(f"kernel {name!r}: needs a square of finite numbers") from None
         if real.ndim != 2 or not np.isfinite(real).all():
-            raise ValueError(f"kernel {name!r}: needs a square of finite numbers")
+            raise KernelError(f"kernel {name!r}: needs a square of finite numbers")
         # What is far too large stays so at any scale, and no longer overflows.
         real = np.clip(real, 2 * WEIGHT_MIN, 2 * WEIGHT_MAX)
         for shift in range(SHIFT_MAX, -1, -1):
             scaled = np.rint(real * 2**shift)
             if scaled.max(initial=0) <= WEIGHT_MAX and scaled.min(initial=0) >= WEIGHT_MIN:
                 return cls(name, tuple(tuple(map(int, row)) for row in scaled), shift, source)
-        raise ValueError(f"kernel {name!r}: a weight is outside {WEIGHT_MIN} to {WEIGHT_MAX}")
+        raise KernelError(f"kernel {name!r}: a weight is outside {WEIGHT_MIN} to {WEIGHT_MAX}")
 
 
 _PAPER = "in-X-ray-detector computing with a CsPbBr3 single-crystal detector"

@@ -117,7 +117,8 @@ STATE_BITS = Layout(
         Field("armed", 1, "a series is under way"),
         Field("busy", 1, "a frame is being exposed, read or processed"),
         Field("apply_pending", 1, "settings wait for the end of the frame"),
-        Field("reserved", 5, "0"),
+        Field("unsent", 1, "packets of frames wait in the buffer; where 0, all of them precede this reply"),
+        Field("reserved", 4, "0"),
     ),
 )
 CORRECTION_ENTRY = Layout(
@@ -148,7 +149,7 @@ REGISTERS: tuple[Register, ...] = (
     Register("correction_data", 0x12, 32, _PULSE, "", "one correction entry; correction_index then counts one up"),
     Register("uart_divisor", 0x13, 16, _DIRECT, "tick", "ticks a bit of the UART, from its next byte on; 0 counts as 1",
              reset=24),
-    Register("state", 0x20, STATE_BITS.bits, _STATUS, "", "armed 1, busy 2, apply pending 4"),
+    Register("state", 0x20, STATE_BITS.bits, _STATUS, "", "armed 1, busy 2, apply pending 4, unsent 8"),
     Register("triggered", 0x21, 32, _STATUS, "frame", "frames triggered in this series, dropped or not, modulo 2**32"),
     Register("dropped", 0x22, 32, _STATUS, "frame", "frames triggered and not sent in this series"),
     Register("railed", 0x23, 32, _STATUS, "pixel", "pixels of this series with a sample at a rail of the ADC"),

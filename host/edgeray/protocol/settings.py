@@ -5,11 +5,12 @@ from dataclasses import dataclass, fields
 from operator import index
 
 from edgeray.protocol.detector import Detector
-from edgeray.protocol.kernels import KERNELS, Kernel
+from edgeray.protocol.errors import EdgerayError
+from edgeray.protocol.kernels import KERNELS, Kernel, KernelError
 from edgeray.protocol.registers import BY_NAME, Polarity, ReadoutMode, ThresholdMode, TriggerMode
 
 
-class SettingError(ValueError):
+class SettingError(EdgerayError, ValueError):
     """A setting that the board or its detector cannot take; names the setting, the value and the limits."""
 
 
@@ -63,7 +64,7 @@ class Settings:
             yield register.address, value
         try:
             kernel = self.kernel.padded(detector.kernel_size)
-        except ValueError as error:
+        except KernelError as error:
             raise SettingError(str(error)) from None
         yield BY_NAME["kernel_shift"].address, kernel.shift
         for place, weight in enumerate(kernel.flat):

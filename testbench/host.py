@@ -1,0 +1,212 @@
+"""The two ends of a readout in a bench: a readout chip that answers strobes, and a host."""
+
+import zlib
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeray.protocol.detector import Detector
+from edgeray.protocol.packets import (
+    COMMAND_HEADER,
+    HEADER,
+    HEADER_END,
+    OVERHEAD,
+    REPLY,
+    SYNC,
+    VERSION,
+    CommandType,
+    PacketType,
+    crc8,
+    packet,
+)
+from edgeray.protocol.registers import BY_NAME, COMMAND_BITS
+from edgeray.protocol.settings import Settings
+from testbench.bench import Bench
+from testbench.streams import StreamSink, StreamSource
+
+REPLY_PATIENCE = 20_000
+"""Clocks in which a reply has to come: it waits for the packet before it."""
+
+
+class Chip:
+    """A readout chip and its ADC: shows the samples of image_id modulo the number of scenes.
+
+    Parameters
+    ----------
+    bench : the bench; its device is a `Readout`.
+    reset, signal : int[n, rows, columns], codes.
+    latency : clocks from `convert` to the samples, at least 1.
+    """
+
+    def __init__(self, bench: Bench, reset: npt.NDArray[np.int64], signal: npt.NDArray[np.int64], latency: int):
+        self._dut, self.reset, self.signal = bench.dut, reset, signal
+        self._due: deque[tuple[int, int] | None] = deque([None] * (latency - 1))
+        self.converted: list[int] = []
+        """Clock of each conversion."""
+        self._next: tuple[int, int] | None = None
+
+    def drive(self) -> None:
+        self._due.append(self._next)
+        due = self._due.popleft()
+        # Rubbish where no sample is due, so that one taken at a wrong time is seen.
+        self._dut.reset_sample.value, self._dut.signal_sample.value = due or (0x55, 0x2A)
+
+    def sample(self, clock: int) -> None:
+        self._next = None
+        dut = self._dut
+        if dut.roic__convert.value == 1:
+            place = int(dut.image_id.value) % len(self.reset), int(dut.roic__row.value), int(dut.roic__column.value)
+            self._next = int(self.reset[place]), int(self.signal[place])
+            self.converted.append(clock)
+
+
+@dataclass(frozen=True)
+class Received:
+    """One packet: its bytes, header fields and payload."""
+
+    data: bytes
+    header: dict[str, int]
+    payload: bytes
+
+
+def split(data: bytes) -> tuple[list[Received], bytes]:
+    """Packets of a link that loses nothing, and what is left. AssertionError where bytes are no packet."""
+    found: list[Received] = []
+    while len(data) >= HEADER_END:
+        assert data[: len(SYNC)] == SYNC, f"packet {len(found)} starts with {data[:2].hex()}, not {SYNC.hex()}"
+        header = HEADER.unpack(data[len(SYNC) :])
+        said, right = data[HEADER_END - 1], crc8(data[len(SYNC) : HEADER_END - 1])
+        assert said == right, f"packet {len(found)}: header CRC {said:02x}, not {right:02x}"
+        size = OVERHEAD + header["length"]
+        if len(data) < size:
+            break
+        crc, computed = data[size - 4 : size], zlib.crc32(data[len(SYNC) : size - 4]).to_bytes(4, "little")
+        assert crc == computed, f"packet {len(found)}: CRC {crc.hex()}, not {computed.hex()}"
+        found.append(Received(data[:size], header, data[HEADER_END : size - 4]))
+        data = data[size:]
+    return found, data
+
+
+class Host:
+    """Sends commands and keeps what comes: replies to be answered for, frames to be looked at."""
+
+    def __init__(self, bench: Bench, detector: Detector):
+        self._bench, self.detector = bench, detector
+        self.source: StreamSource = bench.source("rx")
+        self.sink: StreamSink = bench.sink("tx")
+        self.frames: list[Received] = []
+        """META and frame packets in their order."""
+        self._replies: list[Received] = []
+        self._rest = b""
+        self._sequence = 0
+        self.generation = 0
+
+    def pump(self) -> None:
+        """Cut what came into packets."""
+        if not self.sink.items:
+            return
+        found, self._rest = split(self._rest + bytes(self.sink.items))
+        self.sink.items.clear()
+        for one in found:
+            (self._replies if one.header["type"] == PacketType.REPLY else self.frames).append(one)
+
+    def command(self, kind: int, address: int, payload: bytes = b"", **changed: int) -> bytes:
+        """Bytes of a command; `changed` header fields are for wrong ones."""
+        self._sequence = (self._sequence + 1) % 256
+        header = {
+            "generation": 0, "last": 0, "type": kind, "version": VERSION, "sequence": self._sequence,
+            "address": address, "length": len(payload), **changed,
+        }  # fmt: skip
+        return packet(COMMAND_HEADER.pack(header), payload)
+
+    async def ask(self, data: bytes) -> dict[str, int]:
+        """Send a command's bytes and wait for the reply; returns its fields."""
+        self.source.send(data)
+        for _ in range(REPLY_PATIENCE // 8):
+            await self._bench.clock(8)
+            self.pump()
+            if self._replies:
+                break
+        self._bench.check(bool(self._replies), f"no reply to {data.hex()}")
+        reply = self._replies.pop()
+        sent, answer = COMMAND_HEADER.unpack(data[2:]), COMMAND_HEADER.unpack(reply.data[2:])
+        for name in ("sequence", "address"):
+            self._bench.check(sent[name] == answer[name], f"reply's {name} {answer[name]}, not {sent[name]}")
+        return REPLY.unpack(reply.payload)
+
+    async def no_answer(self, data: bytes, clocks: int = 200) -> None:
+        """Send bytes that the board has to throw away."""
+        self.source.send(data)
+        await self._bench.until(lambda: not self.source.items, 50 * len(data), "acceptance of all bytes")
+        await self._bench.clock(clocks)
+        self.pump()
+        self._bench.check(not self._replies, f"a reply to {data.hex()}")
+
+    async def read(self, name: str, place: int = 0) -> int:
+        """Value of a register."""
+        register = BY_NAME[name]
+        reply = await self.ask(self.command(CommandType.READ, register.address + place))
+        self._bench.check(reply["status"] == 0, f"reading {name}: status {reply['status']}")
+        value = reply["value"]
+        return value - (1 << 32) if register.signed and value >> 31 else value
+
+    async def write(self, address: int, value: int) -> dict[str, int]:
+        """Write any address; returns the reply's fields."""
+        return await self.ask(self.command(CommandType.WRITE, address, (value & 0xFFFFFFFF).to_bytes(4, "little")))
+
+    async def set(self, name: str, value: int) -> None:
+        """Write a register, which has to take the value."""
+        reply = await self.write(BY_NAME[name].address, value)
+        self._bench.check(reply["status"] == 0, f"writing {value} to {name}: status {reply['status']}")
+
+    async def order(self, *names: str) -> None:
+        """Write the bits `names` of the command register."""
+        await self.set("command", sum(1 << COMMAND_BITS.offset(name) for name in names))
+        self.generation += "apply" in names
+
+    async def configure(self, settings: Settings) -> None:
+        """Write all settings; they wait for `apply`."""
+        for address, value in settings.registers(self.detector):
+            reply = await self.write(address, value)
+            self._bench.check(reply["status"] == 0, f"register {address:#x} = {value}: status {reply['status']}")
+
+    async def series(self, settings: Settings, limit: int) -> list[Received]:
+        """Apply settings, arm, and return the packets of the whole series, which may take `limit` clocks."""
+        await self.configure(settings)
+        self.frames.clear()
+        await self.order("apply", "arm")
+        return await self.finish(settings.nimages, limit)
+
+    async def finish(self, count: int, limit: int) -> list[Received]:
+        """Wait for `count` whole frames."""
+        for _ in range(limit // 16):
+            await self._bench.clock(16)
+            self.pump()
+            if len(self.ends()) >= count:
+                break
+        self._bench.check(len(self.ends()) == count, f"{len(self.ends())} frames came in {limit} clocks, not {count}")
+        return self.frames
+
+    def ends(self) -> list[Received]:
+        """The last packet of each frame that came."""
+        return [one for one in self.frames if one.header["last"]]
+
+
+def check_packets(bench: Bench, expected: Iterable[Received], got: Iterable[Received], what: str) -> None:
+    """Compare packets byte for byte; the message names the frame's number and the first wrong byte."""
+    right, there = list(expected), list(got)
+    for number, (one, other) in enumerate(zip(right, there, strict=False)):
+        if one.data != other.data:
+            place = next(
+                (n for n, (a, b) in enumerate(zip(one.data, other.data, strict=False)) if a != b),
+                min(len(one.data), len(other.data)),
+            )
+            bench.check(
+                False,
+                f"{what}: packet {number}, frame {one.header['sequence']}, byte {place}: expected "
+                f"{one.header} {one.data[place:][:16].hex()}, got {other.header} {other.data[place:][:16].hex()}",
+            )
+    bench.check(len(right) == len(there), f"{what}: expected {len(right)} packets, got {len(there)}")

@@ -1,0 +1,235 @@
+"""The whole readout against the golden model: commands in, packets out, byte for byte."""
+
+from dataclasses import replace
+from functools import partial
+
+import cocotb
+import numpy as np
+import numpy.typing as npt
+
+from edgeray.correction import CorrectionTable
+from edgeray.protocol.kernels import KERNELS
+from edgeray.protocol.packets import META, PacketType
+from edgeray.protocol.registers import Polarity, ReadoutMode, ThresholdMode, TriggerMode
+from edgeray.protocol.settings import Settings
+from hdl.params import Params
+from hdl.readout import Readout
+from sim.golden import pipeline
+from testbench.bench import Bench, current_build, simulated
+from testbench.host import Chip, Host, check_packets, split
+from testbench.runner import Build
+from testbench.stimulus import generator, images
+from testbench.streams import always, never, randomly
+
+FRAMES = 3
+
+
+def _build(label: str, params: Params, *only: str) -> Build:
+    return Build(label, partial(Readout, params), only)
+
+
+_SHARED = Params(rows=12, columns=14, kernel_size=5, multipliers=1, adc_latency=3, sample_bits=10)
+_SMALL = ("every_mode", "correction_table", "stalled_link_drops_frames", "settings_between_frames")
+BUILDS = (
+    _build("parallel", Params(rows=8, columns=9), *_SMALL),
+    _build("shared 5x5", _SHARED, *_SMALL),
+    _build("32x32", Params(), "one_pixel_a_clock"),
+)
+
+
+def params() -> Params:
+    """Parameters of the build that runs."""
+    found: Params = current_build().make.args[0]  # type: ignore[attr-defined]
+    return found
+
+
+def scenes(bench: Bench, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(reset, signal) samples int64[count, rows, columns]: the kinds of image in turn over a noisy reset level."""
+    shape, full = (params().rows, params().columns), params().full_scale
+    kinds = list(images(*shape, params().sample_bits, bench.random))
+    reset = generator(bench.seed).integers(0, full // 8, (count, *shape))
+    signal = np.stack([np.minimum(reset[n] + kinds[(7 - n) % len(kinds)], full) for n in range(count)])
+    return reset, signal
+
+
+def start(bench: Bench, count: int = FRAMES) -> tuple[Chip, Host]:
+    """A chip that shows `count` scenes, and a host."""
+    chip = bench.add(Chip(bench, *scenes(bench, count), params().adc_latency))
+    return chip, Host(bench, params())
+
+
+def _worst_case(count: int) -> int:
+    """Clocks that a series may take on a link that takes a byte every third clock."""
+    return count * (40 * params().rows * params().columns + 10 * params().frame_bytes) + 4_000
+
+
+async def _series(
+    bench: Bench, chip: Chip, host: Host, settings: Settings, table: CorrectionTable | None = None
+) -> None:
+    """Run a series and compare all of its packets."""
+    got = await host.series(settings, _worst_case(settings.nimages))
+    numbers = np.arange(settings.nimages) % len(chip.reset)
+    result = pipeline.read_out(
+        chip.reset[numbers], chip.signal[numbers], detector=params(), settings=settings, table=table,
+        generation=host.generation,
+    )  # fmt: skip
+    metas = [META.unpack(one.payload) for one in got if one.header["type"] == PacketType.META]
+    times = {meta["image_id"]: meta["timestamp"] for meta in metas}
+    bench.check(sorted(times.values()) == [meta["timestamp"] for meta in metas], f"time stamps {times} go back")
+    wanted = dict.fromkeys(range(settings.nimages), 0) | times
+    expected, rest = split(result.stream(wanted, tick_rate=params().clock_frequency, applied=True))
+    bench.check(not rest, "the golden model's bytes are no whole packets")
+    check_packets(bench, expected, got, str(settings))
+    bench.figures.frames += settings.nimages
+    bench.figures.pixels += settings.nimages * params().rows * params().columns
+    # A frame's last packet may be out before the window has pushed its last row through.
+    for _ in range(100):
+        state = await host.read("state")
+        if state == 0:
+            break
+    bench.check(state == 0, f"state {state} after the series, not 0")
+    for name, value in vars(result.counters).items():
+        there = await host.read(name)
+        bench.check(there == value, f"{settings}: counter {name} is {there}, not {value}")
+
+
+def _settings() -> list[Settings]:
+    modes = [
+        Settings(nimages=FRAMES, stride=stride, threshold_mode=mode)
+        for stride in params().strides for mode in ThresholdMode
+    ]  # fmt: skip
+    return [
+        *modes,
+        Settings(nimages=FRAMES, edge_threshold=0),
+        Settings(nimages=FRAMES, edge_threshold=params().full_scale),
+        Settings(nimages=FRAMES, readout_mode=ReadoutMode.RAW, meta_period=2),
+        Settings(nimages=FRAMES, readout_mode=ReadoutMode.RAW, stride=3, threshold_mode=ThresholdMode.OFF),
+        Settings(nimages=FRAMES, cds_enabled=False, meta_period=0),
+        Settings(nimages=FRAMES, cds_enabled=False, cds_polarity=Polarity.RESET_MINUS_SIGNAL, row_settle_time=2),
+        Settings(nimages=FRAMES, cds_polarity=Polarity.RESET_MINUS_SIGNAL, pga_offset=params().full_scale),
+        Settings(nimages=FRAMES, pga_gain=3, pga_offset=-77, column_settle_time=1, count_time=9, reset_time=4),
+        Settings(nimages=FRAMES, kernel=KERNELS["sobel-x"], threshold_mode=ThresholdMode.POSITIVE, edge_threshold=100),
+        Settings(nimages=5, kernel=KERNELS["mean"], threshold_mode=ThresholdMode.OFF, meta_period=2),
+    ]
+
+
+@simulated(cycles=1_500_000)
+async def every_mode(bench: Bench) -> None:
+    """Edge and raw, sliding and macro, every stage's settings, on a link that is ready at random."""
+    chip, host = start(bench)
+    for number, settings in enumerate(_settings()):
+        host.sink.pace = randomly(bench.random, 0.5) if number % 2 else always
+        await _series(bench, chip, host, settings)
+
+
+@simulated(cycles=400_000)
+async def correction_table(bench: Bench) -> None:
+    """A table that is loaded over the link."""
+    chip, host = start(bench)
+    shape, noise = (params().rows, params().columns), generator(bench.seed)
+    table = CorrectionTable(noise.integers(-300, 300, shape), noise.integers(0, 4096, shape), noise.random(shape) < 0.2)
+    await host.set("correction_index", 0)
+    for entry in table.entries().ravel().tolist():
+        await host.set("correction_data", entry)
+    index = await host.read("correction_index")
+    bench.check(index == params().rows * params().columns, f"correction_index is {index} after the whole table")
+    for mode in ReadoutMode:
+        await _series(bench, chip, host, Settings(nimages=2, correction_enabled=True, readout_mode=mode), table)
+
+
+@simulated(cycles=400_000)
+async def stalled_link_drops_frames(bench: Bench) -> None:
+    """Frames at a fixed cadence over a link that stops for a while: whole frames are dropped, all are counted."""
+    chip, host = start(bench)
+    pixels = params().rows * params().columns
+    period = pixels * (params().steps + 2) + 500
+    settings = Settings(
+        nimages=20, frame_time=period, trigger_mode=TriggerMode.INTERNAL, readout_mode=ReadoutMode.RAW, meta_period=0
+    )
+    await host.configure(settings)
+    host.frames.clear()
+    await host.order("apply", "arm")
+    await bench.clock(2 * period)
+    host.sink.pace = never
+    await bench.clock(12 * period)
+    host.sink.pace = always
+    await bench.clock(8 * period + 4 * params().frame_bytes)
+    host.pump()
+    triggered, dropped = await host.read("triggered"), await host.read("dropped")
+    numbers = [one.header["sequence"] for one in host.ends()]
+    bench.check(triggered == 20, f"triggered {triggered}, not 20")
+    bench.check(0 < dropped < 20, f"dropped {dropped} of 20")
+    bench.check(len(numbers) + dropped == 20, f"20 triggered, {len(numbers)} received, {dropped} dropped")
+    bench.check(numbers == sorted(set(numbers)), f"frame numbers {numbers} are not in order")
+    some = np.array(numbers) % FRAMES
+    got = [one for one in host.frames if one.header["type"] != PacketType.META]
+    for number, scene in zip(numbers, some, strict=True):
+        result = pipeline.read_out(
+            chip.reset[[scene]], chip.signal[[scene]], detector=params(), settings=settings,
+            generation=host.generation, first_image_id=number,
+        )  # fmt: skip
+        expected, _ = split(result.stream({number: 0}, tick_rate=1))
+        wanted = [one for one in expected if one.header["type"] != PacketType.META]
+        check_packets(bench, wanted, got[: len(wanted)], f"frame {number}")
+        del got[: len(wanted)]
+        bench.figures.frames += 1
+        bench.figures.pixels += pixels
+
+
+@simulated(cycles=400_000)
+async def settings_between_frames(bench: Bench) -> None:
+    """Written settings change nothing before apply; then all frames have the old or the new ones, never both."""
+    chip, host = start(bench)
+    old = Settings(nimages=0, readout_mode=ReadoutMode.RAW, meta_period=0, count_time=50)
+    new = replace(old, readout_mode=ReadoutMode.EDGE, threshold_mode=ThresholdMode.OFF, kernel=KERNELS["identity"])
+    await host.configure(old)
+    host.frames.clear()
+    await host.order("apply", "arm")
+    await host.configure(new)
+    await bench.clock(100)
+    first = host.generation % 4
+    bench.check(all(one.header["generation"] == first for one in host.frames), "the generation changed before apply")
+    await host.order("apply")
+    await bench.clock(6 * _worst_case(1) // 5)
+    await host.order("disarm")
+    for _ in range(1_000):
+        await bench.clock(16)
+        if await host.read("state") == 0:
+            break
+    await bench.clock(4 * params().frame_bytes)
+    host.pump()
+    described = [one for one in host.frames if one.header["type"] == PacketType.META]
+    bench.check(len(described) == 2, f"{len(described)} META packets, not one a setting")
+    switched = META.unpack(described[1].payload)["image_id"]
+    ends = host.ends()
+    bench.check(0 < switched < len(ends), f"settings changed at frame {switched} of {len(ends)}")
+    got = [one for one in host.frames if one.header["type"] != PacketType.META]
+    for number, _ in enumerate(ends):
+        settings, generation = (old, first) if number < switched else (new, first + 1)
+        scene = number % FRAMES
+        result = pipeline.read_out(
+            chip.reset[[scene]], chip.signal[[scene]], detector=params(), settings=settings,
+            generation=generation, first_image_id=number,
+        )  # fmt: skip
+        expected = [
+            one for one in split(result.stream({number: 0}, tick_rate=1))[0] if one.header["type"] != PacketType.META
+        ]
+        check_packets(bench, expected, got[: len(expected)], f"frame {number}")
+        del got[: len(expected)]
+        bench.figures.frames += 1
+        bench.figures.pixels += params().rows * params().columns
+
+
+@simulated(cycles=100_000)
+async def one_pixel_a_clock(bench: Bench) -> None:
+    """The parallel build converts a pixel every clock, from the first of a frame to the last, while no stage stalls."""
+    chip, host = start(bench)
+    # Nothing is kept, so that the buffer is never full.
+    await _series(bench, chip, host, Settings(nimages=FRAMES, edge_threshold=params().full_scale + 1, meta_period=0))
+    pixels = params().rows * params().columns
+    for frame in range(FRAMES):
+        clocks = chip.converted[frame * pixels : (frame + 1) * pixels]
+        took = clocks[-1] - clocks[0] + 1
+        bench.check(took == pixels, f"frame {frame}: {pixels} pixels took {took} clocks")
+    first, second = chip.converted[pixels], chip.converted[2 * pixels]
+    cocotb.log.info("%d clocks a frame of %d pixels", second - first, pixels)

@@ -12,13 +12,6 @@ from hdl.layouts import word_layout
 from hdl.params import Params
 
 
-def meta_layout() -> data.StructLayout:
-    """The fields of `META` as a structure."""
-    return data.StructLayout({
-        field.name: signed(field.bits) if field.signed else unsigned(field.bits) for field in META
-    })  # fmt: skip
-
-
 class Meta(wiring.Component):
     """Writes one META payload after `start`, a word a clock, the first one clock later.
 
@@ -28,7 +21,7 @@ class Meta(wiring.Component):
     -------
     start : one clock, while not `busy`
     busy : from the clock after `start` until the payload's end is accepted
-    fields, kernel_weights : what the payload says
+    every name of `META`, kernel_weights : what the payload says
     o : stream of `word_layout`
     """
 
@@ -37,25 +30,31 @@ class Meta(wiring.Component):
         super().__init__({
             "start": In(1),
             "busy": Out(1),
-            "fields": In(meta_layout()),
+            **{field.name: In(signed(field.bits) if field.signed else unsigned(field.bits)) for field in META},
             "kernel_weights": In(data.ArrayLayout(signed(WEIGHT_BITS), params.kernel_size**2)),
             "o": Out(stream.Signature(word_layout(params))),
         })  # fmt: skip
 
     def elaborate(self, platform):
         m = Module()
-        payload = Signal(self._words * WORD_BITS)
+        payload = Cat(*(getattr(self, field.name) for field in META), self.kernel_weights)
         place = Signal(range(self._words + 1))
+        # A signal of its own: a part of `word` that is switched would leave the constant parts unset in Verilog, where
+        # a block without inputs never runs.
+        chosen = Signal(WORD_BITS)
         word = self.o.payload
         m.d.comb += [
-            payload.eq(Cat(self.fields, self.kernel_weights)),
             self.o.valid.eq(self.busy),
             word.offset.eq(place),
-            word.data.eq(payload.word_select(place, WORD_BITS)),
+            word.data.eq(chosen),
             word.end.eq(place == self._words),
             word.type.eq(PacketType.META),
             word.length.eq(self._words * WORD_BITS // 8),
         ]
+        with m.Switch(place):
+            for number in range(self._words):
+                with m.Case(number):
+                    m.d.comb += chosen.eq(payload[number * WORD_BITS :][:WORD_BITS])
         with m.If(self.start):
             m.d.sync += [self.busy.eq(1), place.eq(0)]
         with m.Elif(self.busy & self.o.ready):

@@ -20,7 +20,7 @@ from hdl.frame import Frame
 from hdl.meta import Meta
 from hdl.params import Params
 from hdl.pga import PGA
-from hdl.registers import RegisterBank
+from hdl.registers import RegisterBank, counters_signature
 from hdl.scan import Scan
 from hdl.threshold import Threshold
 from hdl.uart import UARTReceiver, UARTTransmitter
@@ -220,8 +220,8 @@ class Readout(wiring.Component):
             ("correction_saturated", self._correct.saturated),
             ("convolution_saturated", self._convolve.saturated),
         ):
-            counter = Signal(len(status[name]), name=name)
-            m.d.comb += status[name].eq(counter)
+            counter = Signal(len(getattr(status, name)), name=name)
+            m.d.comb += getattr(status, name).eq(counter)
             with m.If(scan.series_start):
                 m.d.sync += counter.eq(0)
             with m.Elif(pulse & ~counter.all()):
@@ -229,7 +229,8 @@ class Readout(wiring.Component):
 
     def _describe(self, m: Module) -> None:
         """When a META is due, and what it says."""
-        params, scan, meta, settings = self._params, self._scan, self._meta, self._bank.settings
+        params, scan, meta = self._params, self._scan, self._meta
+        settings, counters = self._bank.settings, self._bank.counters
         due, since = Signal(), Signal(len(settings.meta_period))
         # One clock after the frame's start, when scan shows its number and its time.
         m.d.sync += meta.start.eq(scan.frame_start & (due | (since == settings.meta_period - 1)))
@@ -244,22 +245,21 @@ class Readout(wiring.Component):
             for stride in params.strides:
                 with m.Case(stride):
                     m.d.comb += [rows.eq(params.frame_shape(stride)[0]), columns.eq(params.frame_shape(stride)[1])]
-        known = {
-            "columns": columns,
-            "rows": rows,
-            "sample_bits": params.sample_bits,
-            "kernel_size": params.kernel_size,
-            "image_id": scan.image_id,
-            "timestamp": scan.timestamp,
-            "tick_rate": params.clock_frequency,
-            "register_map_hash": register_map_hash(),
-        }
-        for name in meta.fields.shape().members:
-            for source in (settings, self._bank.counters):
-                if name in source.shape().members:
-                    m.d.comb += meta.fields[name].eq(source[name])
-            if name in known:
-                m.d.comb += meta.fields[name].eq(known[name])
+        m.d.comb += [
+            meta.columns.eq(columns),
+            meta.rows.eq(rows),
+            meta.sample_bits.eq(params.sample_bits),
+            meta.kernel_size.eq(params.kernel_size),
+            meta.image_id.eq(scan.image_id),
+            meta.timestamp.eq(scan.timestamp),
+            meta.tick_rate.eq(params.clock_frequency),
+            meta.register_map_hash.eq(register_map_hash()),
+            *(
+                getattr(meta, name).eq(getattr(counters, name))
+                for name in counters_signature.members
+                if hasattr(meta, name)
+            ),
+        ]
 
 
 def connect_stream(m: Module, source, sink) -> None:

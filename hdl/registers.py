@@ -30,6 +30,12 @@ def bank_layout(params: Params, access: Access) -> data.StructLayout:
     })  # fmt: skip
 
 
+counters_signature = wiring.Signature({
+    register.name: In(_shape(register)) for register in REGISTERS if register.access is Access.STATUS
+})  # fmt: skip
+"""What the STATUS registers read."""
+
+
 def constants(params: Params) -> Mapping[str, int]:
     """What the CONSTANT registers of a build with `params` read."""
     return {
@@ -72,7 +78,7 @@ class RegisterBank(wiring.Component):
     settings : the SETTING registers in force
     direct : the DIRECT registers
     pulses, pulsed : values of the PULSE registers, and for one clock the one written
-    counters : what the STATUS registers read
+    counters : `counters_signature`
     """
 
     def __init__(self, params: Params):
@@ -87,7 +93,7 @@ class RegisterBank(wiring.Component):
             }),
             "pulses": Out(pulses),
             "pulsed": Out(data.StructLayout({name: 1 for name, _ in pulses})),
-            "counters": In(bank_layout(params, Access.STATUS)),
+            "counters": Out(counters_signature),
         })  # fmt: skip
 
     def _defaults(self):
@@ -122,7 +128,7 @@ class RegisterBank(wiring.Component):
         if register.access is Access.CONSTANT:
             stored = Const(constants(self._params)[name], register.bits)
         elif register.access is Access.STATUS:
-            stored = self.counters[name]
+            stored = getattr(self.counters, name)
         elif register.access is Access.SETTING:
             stored = shadow[name] if register.count == 1 else shadow[name][place]
         elif register.access is Access.DIRECT:
@@ -156,4 +162,4 @@ class RegisterBank(wiring.Component):
         if register.signed:
             beyond = self.bus.value[register.bits - 1 :]
             return beyond.all() | ~beyond.any()
-        return ~self.bus.value[register.bits :].any()
+        return ~self.bus.value[register.bits :].any() & (self.bus.value >= register.least)

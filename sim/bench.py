@@ -1,7 +1,7 @@
 """Speed of the virtual board and of the host on this machine: `make bench`.
 
-Every figure is measured in one run, beside a peer that is named: 24 MHz, the clock of a small FPGA, for the virtual board;
-zlib's decompression of the same frames for the decoder.
+Every figure is measured in one run, beside a peer that is named: 24 MHz, the clock of a small FPGA, for the virtual
+board; zlib's decompression of the same frames for the decoder.
 """
 
 import platform

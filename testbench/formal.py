@@ -155,8 +155,7 @@ def one_to_one(capacity: int, drain: int, flags: Iterable[str] = FLAGS, is_outpu
             Assert(~quiet(m, proof, drain) | (inside == 0)),
             Assert(~tracking | (ahead < inside)),
             Assert(
-                ~(tracking & stage.o.valid & (ahead == 0))
-                | (Cat(stage.o.payload[name] for name in names) == expected)
+                ~(tracking & stage.o.valid & (ahead == 0)) | (Cat(stage.o.payload[name] for name in names) == expected)
             ),
         ]
         if is_output:

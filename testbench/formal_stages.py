@@ -8,6 +8,7 @@ from typing import Any
 from amaranth import Module, Mux, Signal
 from amaranth.hdl import Assert, Assume
 
+from edgeray.protocol.packets import META
 from hdl.adc import ParallelADC
 from hdl.cds import CDS
 from hdl.command import Command
@@ -117,6 +118,7 @@ def _command(m: Module, stage: Any, proof: StreamProof) -> None:
     m.d.comb += Assert(~stage.reply.valid | ~stage.i.ready)
 
 
+_META_INPUTS = (*(field.name for field in META), "kernel_weights")
 _SLOW = replace(TINY, multipliers=1)
 
 PROOFS: tuple[Proof, ...] = (
@@ -136,7 +138,7 @@ PROOFS: tuple[Proof, ...] = (
     _contract("encode", partial(Encode, TINY)),
     Proof("encode-payloads", lambda: StreamProof(Encode(ROW), None, _encode, check_contract=False), "bmc", 16,
           "a payload a frame, all of its words written"),
-    Proof("meta-contract", lambda: StreamProof(Meta(TINY), ["fields", "kernel_weights"], _meta), "prove", 3, CONTRACT),
+    Proof("meta-contract", lambda: StreamProof(Meta(TINY), _META_INPUTS, _meta), "prove", 3, CONTRACT),
     _contract("frame", partial(Frame, TINY), []),
     Proof("command-contract", lambda: StreamProof(Command(), [], _command), "prove", 5, CONTRACT),
     _contract("uart-receiver", UARTReceiver, []),

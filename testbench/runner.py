@@ -238,9 +238,7 @@ def run(bench: str, number: int) -> Outcome:
     return outcome
 
 
-def _simulate(
-    runner: Any, bench: str, number: int, build: Build, folder: Path, waves: bool, outcome: Outcome
-) -> None:
+def _simulate(runner: Any, bench: str, number: int, build: Build, folder: Path, waves: bool, outcome: Outcome) -> None:
     figures = folder / "figures.jsonl"
     figures.unlink(missing_ok=True)
     log = folder / "run.log"

@@ -34,8 +34,7 @@ async def every_setting_at_every_pace(bench: Bench) -> None:
         for enabled in (True, False):
             bench.set(cds_enabled=enabled, cds_polarity=polarity)
             results = [
-                cds.cds(reset, signal, sample_bits=BITS, enabled=enabled, polarity=polarity)
-                for reset, signal in frames
+                cds.cds(reset, signal, sample_bits=BITS, enabled=enabled, polarity=polarity) for reset, signal in frames
             ]
             expected = [packed(stage.sink.packer.pack, value=values) for values, _ in results]
             railed.count = 0

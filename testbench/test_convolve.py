@@ -90,9 +90,7 @@ async def every_pace(bench: Bench) -> None:
     pairs, inputs = _windows(bench, stage)
     kernel = Kernel("steep", KERNELS["laplacian"].weights, 1).padded(params().kernel_size)
     _set_kernel(bench, kernel)
-    results = [
-        convolve.convolve(taps, guard, sample_bits=params().sample_bits, kernel=kernel) for taps, guard in pairs
-    ]
+    results = [convolve.convolve(taps, guard, sample_bits=params().sample_bits, kernel=kernel) for taps, guard in pairs]
     await stage.all_paces(
         inputs,
         [

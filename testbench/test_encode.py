@@ -113,9 +113,7 @@ async def every_mode(bench: Bench) -> None:
     source, sink = bench.source(), bench.sink()
     is_small = params().columns < 100
     for settings in _settings():
-        bench.set(
-            readout_mode=settings.readout_mode, threshold_mode=settings.threshold_mode, stride=settings.stride
-        )
+        bench.set(readout_mode=settings.readout_mode, threshold_mode=settings.threshold_mode, stride=settings.stride)
         frames = _frames(bench, settings)
         if not is_small:
             await _run(bench, source, sink, settings, frames[1:3])

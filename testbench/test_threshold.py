@@ -39,8 +39,7 @@ async def every_mode(bench: Bench) -> None:
             bench.set(threshold_mode=mode, edge_threshold=level)
             kept = [threshold.threshold(frame, guard.astype(bool), mode=mode, edge_threshold=level) for frame in frames]
             expected = [
-                packed(stage.sink.packer.pack, value=frame, kept=some)
-                for frame, some in zip(frames, kept, strict=True)
+                packed(stage.sink.packer.pack, value=frame, kept=some) for frame, some in zip(frames, kept, strict=True)
             ]
             await stage.transfer(inputs, expected, what=f"{mode.name}, threshold {level}")
 

@@ -68,30 +68,31 @@ class Result:
         """Frames."""
         return len(self.payloads)
 
-    def meta_due(self, image_id: int) -> bool:
-        """Whether META precedes the frame, no settings having been applied since the last one."""
-        period = self.settings.meta_period
-        return image_id == 0 or (period > 0 and image_id % period == 0)
-
     def frames(
         self, timestamps: Mapping[int, int], *, tick_rate: int, dropped: int = 0, applied: bool = False
     ) -> Iterator[bytes]:
         """The packets of each frame, those of META before the frame's own.
+
+        META precedes frame 0, the first one after settings were applied, and every frame that meta_period frames were
+        sent before since the last META.
 
         Parameters
         ----------
         timestamps : image_id -> ticks at its start, at least of the frames that META precedes.
         tick_rate : ticks a second.
         dropped : frames of the series dropped before these ones.
-        applied : settings were applied since the last META, so that one precedes the first frame in any case.
+        applied : settings were applied since the last META. Without it, and without frames dropped, the last META
+            before these frames was where the period put it.
 
         Raises
         ------
         TimestampError : `timestamps` lacks a frame that META precedes.
         """
+        period = self.settings.meta_period
+        since = self.first_image_id % period if period else 0
         for index, frame in enumerate(self.payloads):
             image_id, head = self.first_image_id + index, []
-            if self.meta_due(image_id) or (applied and index == 0):
+            if image_id == 0 or (applied and index == 0) or (period and since % period == 0):
                 if image_id not in timestamps:
                     raise TimestampError(f"META precedes frame {image_id}, but timestamps has no start of it")
                 data = meta.payload(
@@ -103,7 +104,8 @@ class Result:
                     counters=self.before[index],
                     dropped=dropped,
                 )
-                head = [Payload(PacketType.META, 0, False, data)]
+                head, since = [Payload(PacketType.META, 0, False, data)], 0
+            since += 1
             yield frame_packets([*head, *frame], image_id, self.generation, self.detector)
 
     def stream(

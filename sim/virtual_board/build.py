@@ -33,6 +33,8 @@ VERILATOR_MINIMUM = (5, 36)
 VERILATOR_FLAGS = (
     "--cc", "--top-module", "harness", "--prefix", "Vharness", "-O3", "--x-assign", "fast", "--x-initial", "fast",
     "--no-assert", "--no-timing", "--no-trace", "-Wno-fatal", "-Wno-lint", "--output-split", "0",
+    # Measured: without Verilator's look-up tables a clock takes 8 % fewer instructions.
+    "-fno-table",
 )  # fmt: skip
 COMPILER_FLAGS = ("-std=c++20", "-DNDEBUG", "-DVL_TIME_CONTEXT", "-w")
 # Measured: -O3, -march=native and profile feedback are no faster than -O2, which compiles in two thirds of the time.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from edgeray.protocol.layout import Field, Layout
-from edgeray.protocol.packets import WEIGHT_BITS
+from edgeray.protocol.packets import META, REPLY, WEIGHT_BITS
 
 PRODUCT_ID = int.from_bytes(b"ERAY", "big")
 PROTOCOL_VERSION = 1
@@ -64,7 +64,7 @@ class Register:
     """`count` registers of `bits` bits from `address` on.
 
     A write outside `minimum` .. `maximum` (inclusive) or, where `choices` is given, outside them, is refused by the
-    board. `unit` is "" for a pure number; `meaning` is the sentence that the reference page prints.
+    board. `least` raises the minimum of an unsigned register. `unit` is "" for a pure number; `meaning` is the sentence that the reference page prints.
     """
 
     name: str
@@ -76,11 +76,12 @@ class Register:
     signed: bool = False
     count: int = 1
     reset: int = 0
+    least: int = 0
     choices: tuple[int, ...] = ()
 
     @property
     def minimum(self) -> int:
-        return min(self.choices) if self.choices else self.field.minimum
+        return min(self.choices) if self.choices else self.least or self.field.minimum
 
     @property
     def maximum(self) -> int:
@@ -131,6 +132,9 @@ CORRECTION_ENTRY = Layout(
     ),
 )
 
+LAYOUTS = (META, REPLY, COMMAND_BITS, STATE_BITS, CORRECTION_ENTRY)
+"""What `register_map_hash` covers beside the registers."""
+
 REGISTERS: tuple[Register, ...] = (
     Register("product_id", 0x00, 32, _CONSTANT, "", "'ERAY' in ASCII"),
     Register("protocol_version", 0x01, 16, _CONSTANT, "", "version of packets and registers"),
@@ -147,8 +151,7 @@ REGISTERS: tuple[Register, ...] = (
     Register("command", 0x10, COMMAND_BITS.bits, _PULSE, "", "arm 1, disarm 2, trigger 4, apply 8"),
     Register("correction_index", 0x11, 24, _DIRECT, "pixel", "table entry that the next correction_data goes to"),
     Register("correction_data", 0x12, 32, _PULSE, "", "one correction entry; correction_index then counts one up"),
-    Register("uart_divisor", 0x13, 16, _DIRECT, "tick", "ticks a bit of the UART, from its next byte on; 0 counts as 1",
-             reset=24),
+    Register("uart_divisor", 0x13, 16, _DIRECT, "tick", "ticks a bit of the UART, from its next byte on", least=2, reset=24),
     Register("state", 0x20, STATE_BITS.bits, _STATUS, "", "armed 1, busy 2, apply pending 4, unsent 8"),
     Register("triggered", 0x21, 32, _STATUS, "frame", "frames triggered in this series, dropped or not, modulo 2**32"),
     Register("dropped", 0x22, 32, _STATUS, "frame", "frames triggered and not sent in this series"),
@@ -190,8 +193,11 @@ BY_NAME: dict[str, Register] = {register.name: register for register in REGISTER
 
 
 def register_map_hash() -> int:
-    """CRC-32 over name, address, width and access of every register: changes whenever host and board could disagree."""
+    """CRC-32 over every register and every layout of fields: changes whenever host and board could disagree."""
     text = ";".join(
-        f"{r.name},{r.address},{r.count},{r.bits},{r.signed},{r.access.value},{r.choices}" for r in REGISTERS
+        f"{r.name},{r.address},{r.count},{r.bits},{r.signed},{r.access.value},{r.least},{r.choices}" for r in REGISTERS
     )
-    return zlib.crc32(f"{PROTOCOL_VERSION};{text}".encode())
+    words = ";".join(
+        f"{layout.name},{field.name},{field.bits},{field.signed}" for layout in LAYOUTS for field in layout
+    )
+    return zlib.crc32(f"{PROTOCOL_VERSION};{text};{words}".encode())

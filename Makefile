@@ -44,10 +44,10 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 test: lint sim formal
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest -n 2 -m 'not slow'
 
 test-slow: $(VENV)/.test
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 -m slow
 
 bench: $(VENV)/.test
 	$(BIN)/python -m sim.bench

@@ -21,7 +21,8 @@ class Convolve(wiring.Component):
 
     A correlation: weights lie over the pixels as the sub-pixel biases do, without a flip. In the guard ring the
     response is 0. The sum cannot overflow. Throughput: one window every `Params.steps` clocks; latency
-    `Params.steps` + 2 clocks.
+    `Params.steps` + 2 clocks, from the first clock in which the window is offered to the one in which its response is
+    shown.
 
     Members
     -------

@@ -21,7 +21,9 @@ class Encode(wiring.Component):
     """Writes STORED payloads of every pixel (raw readout, or threshold OFF) or BITMAP payloads of the kept ones.
 
     A payload ends after `Params.rows_per_packet` rows and at the end of the frame. One pixel a clock; at the end of a
-    payload the stage accepts nothing for 3 or 4 clocks, in which it writes what is left. Nothing saturates.
+    payload the stage accepts nothing for 3 or 4 clocks, in which it writes what is left. Latency: a word of values is
+    shown 1 clock after the pixel that fills it is accepted, a full word of the bitmap 1 or 2 clocks later, a payload's
+    end 4 or 5 clocks after its last pixel. Nothing saturates.
 
     Members
     -------

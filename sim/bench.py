@@ -44,7 +44,7 @@ def samples_of(params: Params) -> npt.NDArray[np.uint16]:
     """Samples of the default radiograph, window by window."""
     codes = to_codes(read_image(radiograph()), params.sample_bits)
     mosaic = Mosaic(codes.shape, params, params.radius)
-    return Roic(sample_bits=params.sample_bits).samples(np.stack(list(mosaic.cut(codes))).astype(np.uint16))
+    return Roic(sample_bits=params.sample_bits).scan(mosaic, codes)
 
 
 def capture(params: Params, samples: npt.NDArray[np.uint16], record: Path) -> Run:

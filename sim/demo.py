@@ -81,7 +81,7 @@ def scan(codes: npt.NDArray[np.uint16], params: Params, settings: Settings, reco
     Raises MosaicError (image too small), BuildError, BoardError, EdgerayError.
     """
     mosaic = Mosaic(codes.shape, params, settings.kernel.size // 2)
-    samples = Roic(sample_bits=params.sample_bits).samples(np.stack(list(mosaic.cut(codes))).astype(np.uint16))
+    samples = Roic(sample_bits=params.sample_bits).scan(mosaic, codes)
     result = Scan(Stitch(mosaic))
     comparison = _Comparison(samples, params, settings)
     with VirtualBoard(params, samples, say=console.print) as board, edgeray.open(board.url) as device:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgeray.mosaic import Mosaic
 from edgeray.protocol.registers import Polarity
 
 SAMPLES = 2
@@ -64,6 +65,10 @@ class Roic:
             signal = np.minimum(reset + scenes[frame], full)
             samples[frame] = reset, signal
         return samples if self.polarity == Polarity.SIGNAL_MINUS_RESET else np.uint16(full) - samples
+
+    def scan(self, mosaic: Mosaic, codes: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+        """`samples` of every window of an image, uint16[rows, columns] in codes, that is larger than the detector."""
+        return self.samples(np.stack([window.astype(np.uint16) for window in mosaic.cut(codes)]))
 
 
 def _or(value: float | None, default: float) -> float:

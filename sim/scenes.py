@@ -99,20 +99,6 @@ def to_codes(image: Image, bits: int, headroom: float = 0.125) -> npt.NDArray[np
     return np.asarray(codes, np.uint16)
 
 
-def windows(image: Image, rows: int, columns: int) -> Image:
-    """Windows [n, rows, columns] of `image` side by side, in raster order; the last ones reach to the image's edge.
-
-    Raises SceneError where the image is smaller than one window.
-    """
-    if image.shape[0] < rows or image.shape[1] < columns:
-        raise SceneError(
-            f"the image has {image.shape[0]} x {image.shape[1]} pixels; the detector needs at least {rows} x {columns}"
-        )
-    tops = [min(top, image.shape[0] - rows) for top in range(0, image.shape[0], rows)]
-    lefts = [min(left, image.shape[1] - columns) for left in range(0, image.shape[1], columns)]
-    return np.stack([image[top : top + rows, left : left + columns] for top in tops for left in lefts])
-
-
 def _reader(data: bytes, path: Path) -> tuple[str, Callable[[bytes], Image]]:
     """(name of the kind, function that reads it), told from the first bytes."""
     # First: the preamble of a DICOM file may be the start of a TIFF file.

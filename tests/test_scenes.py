@@ -15,7 +15,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from edgeray.protocol.registers import Polarity
 from sim import scenes
 from sim.roic import RESET, SIGNAL, Roic
-from sim.scenes import SceneError, radiograph, read_image, to_codes, windows
+from sim.scenes import SceneError, radiograph, read_image, to_codes
 
 GREY = np.arange(6, dtype=np.uint16).reshape(2, 3) * 40
 
@@ -181,17 +181,6 @@ def test_codes_span_what_the_headroom_leaves() -> None:
     np.testing.assert_array_equal(to_codes(np.full((2, 2), 7), 12), 0)
     np.testing.assert_array_equal(to_codes(np.array([[-1.7e308, 1.7e308]]), 12, headroom=0), [[0, 4095]])
     np.testing.assert_array_equal(to_codes(np.array([[-128, 127]], np.int8), 8, headroom=0), [[0, 255]])
-
-
-def test_windows_cover_the_image() -> None:
-    image = np.arange(5 * 7).reshape(5, 7)
-    cut = windows(image, 2, 3)
-    assert cut.shape == (9, 2, 3)
-    assert set(cut.ravel()) == set(range(35))
-    np.testing.assert_array_equal(cut[0], image[:2, :3])
-    np.testing.assert_array_equal(cut[-1], image[-2:, -3:])
-    with pytest.raises(SceneError, match="at least 32 x 32"):
-        windows(image, 32, 32)
 
 
 @pytest.mark.parametrize("bits", [8, 12, 14])

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +18,15 @@ import numpy.typing as npt
 import pytest
 
 import edgeray
+from edgeray.correction import CorrectionTable
 from edgeray.protocol.kernels import KERNELS
-from edgeray.protocol.registers import PRODUCT_ID, ReadoutMode, ThresholdMode
+from edgeray.protocol.registers import PRODUCT_ID, ReadoutMode, ThresholdMode, TriggerMode
 from edgeray.protocol.settings import Settings
 from hdl.params import Params
 from sim.golden.pipeline import read_out
-from sim.virtual_board import BoardError, BuildError, VirtualBoard, build, samples
+from sim.virtual_board import BoardError, VirtualBoard, build, samples
 from sim.virtual_board import process as board_process
 
-# By its name: `sim.virtual_board.build` is the function.
-BUILD = import_module("sim.virtual_board.build")
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = Params(rows=6, columns=9, guard_ring=1, adc_latency=3)
 SEED = 2026
@@ -112,6 +111,61 @@ def test_the_default_detector() -> None:
     with VirtualBoard(params, shown) as board, edgeray.open(board.url) as device:
         assert (device.detector.rows, device.detector.columns) == (32, 32)
         assert_golden(capture(device, Settings(), 5), shown, params, Settings())
+
+
+def test_frames_of_several_packets_through_a_buffer_that_is_smaller() -> None:
+    params = Params(rows=10, columns=2048)
+    assert params.rows_per_packet < params.rows
+    assert params.buffer_bytes < params.frame_bytes
+    shown = random_samples(params, 2)
+    with VirtualBoard(params, shown) as board, edgeray.open(board.url) as device:
+        for settings in (SETTINGS["raw"], SETTINGS["edge"], SETTINGS["macro-pixel"]):
+            assert_golden(capture(device, settings, 3), shown, params, settings)
+
+
+def test_a_correction_table_is_loaded_and_applied(small: VirtualBoard) -> None:
+    random = np.random.default_rng(SEED)
+    shape = (SMALL.rows, SMALL.columns)
+    table = CorrectionTable(
+        random.integers(-300, 300, shape), random.integers(700, 1400, shape), random.random(shape) < 0.1
+    )
+    settings = replace(SETTINGS["raw"], correction_enabled=True)
+    with edgeray.open(small.url) as device:
+        device.load_correction(table)
+        frames = capture(device, settings, 3)
+    shown = random_samples(SMALL, 3)
+    golden = read_out(shown[:, 0], shown[:, 1], detector=SMALL, settings=settings, table=table)
+    for frame in frames:
+        np.testing.assert_array_equal(frame.values, golden.pixels[frame.image_id], f"seed {SEED}")
+
+
+def test_software_triggers_give_a_frame_each(small: VirtualBoard) -> None:
+    settings = replace(SETTINGS["raw"], trigger_mode=TriggerMode.SOFTWARE)
+    with edgeray.open(small.url) as device:
+        device.configure(settings)
+        frames = []
+        with device.capture(4, timeout=SECONDS) as series:
+            for _ in range(4):
+                device.trigger()
+                frames.append(next(series))
+            assert next(series, None) is None
+        assert series.ledger.complete
+    assert_golden(frames, random_samples(SMALL, 3), SMALL, settings)
+
+
+def test_a_cadence_that_is_too_fast_drops_whole_frames_and_says_how_many(small: VirtualBoard) -> None:
+    with edgeray.open(small.url) as device:
+        # A frame takes longer than half of these ticks, so that every second trigger finds the board busy.
+        device.configure(replace(SETTINGS["raw"], frame_time=60))
+        frames = list(device.capture(40, timeout=SECONDS))
+    ledger = device.ledger
+    assert ledger.triggered == 40
+    assert ledger.dropped_on_chip == 40 - len(frames) > 0
+    assert ledger.lost_on_link == 0
+    shown = random_samples(SMALL, 3)
+    golden = read_out(shown[:, 0], shown[:, 1], detector=SMALL, settings=SETTINGS["raw"])
+    for frame in frames:
+        np.testing.assert_array_equal(frame.values, golden.pixels[frame.image_id % 3])
 
 
 def test_a_pseudo_terminal_is_as_good_as_a_socket() -> None:
@@ -285,12 +339,14 @@ def test_the_command_shows_an_image(tmp_path: Path) -> None:
     with run_by_hand("--image", str(tmp_path / "image.npy")) as process:
         assert process.stdout is not None
         with edgeray.open(process.stdout.readline().split()[1]) as device:
-            frames = capture(device, SETTINGS["raw"], 4)
+            mosaic = edgeray.Mosaic(image.shape, device.detector, SMALL.radius)
+            stitch = mosaic.stitch(capture(device, SETTINGS["raw"], len(mosaic)))
         output, errors = process.communicate(timeout=SECONDS)
     assert (process.returncode, errors) == (0, "")
-    assert "4 frames" in output
-    codes = np.block([[frames[0].values, frames[1].values], [frames[2].values, frames[3].values]])
-    assert (np.diff(codes.ravel()) > 0).all()
+    assert f"{len(mosaic)} frames" in output
+    assert not stitch.missing.any()
+    # The image rises from pixel to pixel, and so do its codes.
+    assert (np.diff(stitch.values.ravel()) > 0).all()
 
 
 @pytest.mark.parametrize(
@@ -310,80 +366,3 @@ def test_the_command_refuses_in_one_sentence(arguments: list[str], message: str)
     assert process.returncode == 1
     assert message in errors
     assert errors.count("\n") == 1, errors
-
-
-def fake_tools(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Lets `build` do everything but the slow part; returns the list of builds that were made."""
-    made: list[list[str]] = []
-
-    def make(params: Params, folder: Path, *_: object) -> None:
-        made.append([str(params)])
-        (folder / BUILD.PROGRAM).touch()
-
-    monkeypatch.setattr(BUILD, "_make", make)
-    return made
-
-
-def test_the_cache_makes_each_program_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = fake_tools(monkeypatch)
-    first = build(SMALL, tmp_path)
-    assert build(SMALL, tmp_path) == first
-    assert len(made) == 1
-    # Equal parameters, another process: the same program, whatever the seed of Python's hashes.
-    code = f"from sim.virtual_board.build import Params, _fingerprint, _tools\nprint(_fingerprint({SMALL!r}, _tools()))"
-    for seed in ("1", "2"):
-        other = subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, cwd=ROOT, capture_output=True,
-            text=True, timeout=60, check=True,
-        )  # fmt: skip
-        assert other.stdout.strip() == first.parent.name
-
-
-def test_whatever_goes_in_changes_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_tools(monkeypatch)
-    programs = [build(SMALL, tmp_path), build(Params(rows=6, columns=9, adc_latency=2), tmp_path)]
-    programs.append(build(Params(rows=7, columns=9, adc_latency=3), tmp_path))
-    monkeypatch.setattr(BUILD, "OPTIMISE_MODEL", "-O0")
-    programs.append(build(SMALL, tmp_path))
-    source = tmp_path / "source"
-    source.mkdir()
-    for name in BUILD.SOURCES:
-        (source / name).write_text("int main() {}")
-    monkeypatch.setattr(BUILD, "HERE", source)
-    programs.append(build(SMALL, tmp_path))
-    assert len(set(programs)) == len(programs)
-
-
-def test_a_build_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BUILD, "VERILATOR_FLAGS", ("--no-such-flag",))
-    with pytest.raises(BuildError, match="no-such-flag"):
-        build(SMALL, tmp_path / "cache")
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
-
-
-def test_missing_tools_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(BuildError, match="no-such-compiler"):
-        build(SMALL, tmp_path)
-    monkeypatch.setenv("CXX", sys.executable)
-    monkeypatch.setattr(BUILD, "find_spec", lambda name: None)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BuildError, match=r"pip install edgeray\[sim\]"):
-        build(SMALL, tmp_path)
-
-
-def test_two_builds_at_once_make_one(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path\n"
-        "from sim.virtual_board import build; from hdl.params import Params\n"
-        "module = sys.modules['sim.virtual_board.build']\n"
-        "def make(params, folder, *_):\n"
-        "    time.sleep(1); (folder / module.PROGRAM).touch(); print('made')\n"
-        "module._make = make\n"
-        f"build({SMALL!r}, Path(sys.argv[1]))\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0] for process in both]
-    assert sorted(outputs) == ["", "made\n"]
-    assert [process.returncode for process in both] == [0, 0]

@@ -6,10 +6,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from edgeray.errors import MosaicError
+from edgeray.mosaic import Mosaic
 from edgeray.protocol.detector import GeometryError
 from hdl.params import Params
 from sim.roic import Roic
-from sim.scenes import SceneError, radiograph, read_image, to_codes, windows
+from sim.scenes import SceneError, radiograph, read_image, to_codes
 from sim.virtual_board.build import BuildError, build
 from sim.virtual_board.samples import encode
 
@@ -38,11 +40,11 @@ def main() -> int:
     try:
         params = Params(**{name: getattr(arguments, name) for name in NUMBERS})
         if arguments.samples is None:
-            image = read_image(arguments.image or radiograph())
-            scene = windows(to_codes(image, params.sample_bits), params.rows, params.columns)
-            samples = encode(Roic(sample_bits=params.sample_bits).samples(scene))
+            codes = to_codes(read_image(arguments.image or radiograph()), params.sample_bits)
+            mosaic = Mosaic(codes.shape, params, params.radius)
+            samples = encode(Roic(sample_bits=params.sample_bits).scan(mosaic, codes))
         program = build(params, say=lambda text: print(text, file=sys.stderr, flush=True))
-    except (BuildError, GeometryError, SceneError) as error:
+    except (BuildError, GeometryError, MosaicError, SceneError) as error:
         print(f"virtual board: {error}", file=sys.stderr)
         return 1
     if arguments.samples is None:

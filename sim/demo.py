@@ -26,7 +26,7 @@ from edgeray.errors import EdgerayError
 from edgeray.ledger import Ledger
 from edgeray.mosaic import Mosaic, Stitch
 from edgeray.protocol.kernels import KERNELS
-from edgeray.protocol.settings import SettingError, Settings
+from edgeray.protocol.settings import Settings
 from hdl.params import Params
 from sim.golden.pipeline import Result, read_out
 from sim.report import edge_image, grey, save_png, save_report
@@ -154,7 +154,7 @@ def _arguments() -> argparse.Namespace:
 def run(image: Path | None, kernel: str, threshold: int, out: Path, console: Console) -> bool:
     """Scan the image and write the results to `out`, which is replaced as a whole or left as it was.
 
-    Returns `passed`. Raises SceneError, SettingError, EdgerayError, BuildError, BoardError, OSError.
+    Returns `passed`. Raises SceneError, EdgerayError, BuildError, BoardError, OSError.
     """
     settings = Settings(kernel=KERNELS[kernel], edge_threshold=threshold)
     params = Params(kernel_size=max(Params.kernel_size, settings.kernel.size))
@@ -200,8 +200,10 @@ def main() -> int:
         if run(arguments.image, arguments.kernel, arguments.threshold, arguments.out, console):
             return 0
         print("demo: frames were lost or differ from the golden model; see the table", file=sys.stderr)
-    except (SceneError, SettingError, EdgerayError, BuildError, BoardError, OSError) as error:
+    except (SceneError, EdgerayError, BuildError, BoardError) as error:
         print(f"demo: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"demo: cannot write the results to {arguments.out}: {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         print("demo: interrupted, nothing was written", file=sys.stderr)
         return 130

@@ -19,7 +19,7 @@ class Harness(wiring.Component):  # type: ignore[misc]
 
     Members
     -------
-    clk : rising edge
+    clk : rising edge here; the build makes it either edge
     row, column, reset, sample_reset, sample_signal, convert : the core's `roic`
     reset_sample, signal_sample : reach the core in the next clock; in the same one where adc_latency is 0
     tx_valid, tx_payload : byte to the host, always taken

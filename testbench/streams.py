@@ -100,6 +100,11 @@ class StreamSource:
         self._fresh = self._offering = self._shown = False
         self._valid.value = 0
 
+    @property
+    def is_offering(self) -> bool:
+        """Whether `valid` is high; in a clock from this source's turn to drive on."""
+        return self._offering
+
     def send(self, items: Iterable[Any]) -> None:
         """Queue fields (dicts of the layout) or numbers packed already."""
         self.items.extend(self.packer.pack(item) if isinstance(item, Mapping) else item for item in items)

@@ -7,12 +7,14 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from edgeray.protocol.packets import WORD_BITS
 from edgeray.protocol.registers import ReadoutMode, ThresholdMode
 from edgeray.protocol.settings import Settings
 from hdl.encode import Encode
 from hdl.params import Params
 from sim.golden import encode
 from testbench.bench import Bench, current_build, simulated
+from testbench.payloads import check_payloads, written
 from testbench.runner import Build
 from testbench.stages import STALL, paces, packed
 from testbench.stimulus import generator
@@ -36,24 +38,6 @@ BUILDS = (
 def params() -> Params:
     """Parameters of the build that runs."""
     found: Params = current_build().make.args[0]  # type: ignore[attr-defined]
-    return found
-
-
-def _payloads(bench: Bench, sink: StreamSink) -> list[encode.Payload]:
-    """What the packet buffer would hold."""
-    found: list[encode.Payload] = []
-    words: dict[int, int] = {}
-    for word in sink.fields():
-        if not word["end"]:
-            bench.check(word["offset"] not in words, f"word {word['offset']} of payload {len(found)} was written twice")
-            words[word["offset"]] = word["data"]
-            continue
-        wanted = range(-(-word["length"] // 4))
-        bench.check(sorted(words) == list(wanted), f"payload {len(found)}: words {sorted(words)[:9]} ..., not {wanted}")
-        content = b"".join(words[place].to_bytes(4, "little") for place in wanted)
-        bench.check(not any(content[word["length"] :]), f"payload {len(found)}: bits behind its end are not 0")
-        found.append(encode.Payload(word["type"], word["first_row"], bool(word["last"]), content[: word["length"]]))
-        words.clear()
     return found
 
 
@@ -91,13 +75,8 @@ async def _run(
             break
         await bench.clock(25)
     await bench.clock(20)
-    got = _payloads(bench, sink)
     what = f"{settings.readout_mode.name}, {settings.threshold_mode.name}, stride {settings.stride}"
-    bench.check(len(got) == len(expected), f"{what}: {len(got)} payloads, not {len(expected)}")
-    for number, (right, there) in enumerate(zip(expected, got, strict=True)):
-        for name in ("type", "first_row", "last", "data"):
-            one, other = getattr(right, name), getattr(there, name)
-            bench.check(one == other, f"{what}: payload {number}: {name}: expected {one!r:.200}, got {other!r:.200}")
+    check_payloads(bench, expected, written(bench, sink), what)
     bench.figures.frames += len(frames)
     bench.figures.pixels += pixels
 
@@ -122,3 +101,23 @@ async def every_mode(bench: Bench) -> None:
             await _run(bench, source, sink, settings, frames)
         source.pace = sink.pace = always
         await _run(bench, source, sink, settings, frames, stall=STALL)
+
+
+@simulated(cycles=100_000)
+async def latency(bench: Bench) -> None:
+    """A word of values follows the pixel that fills it after `latency` clocks, the end the last pixel after 4."""
+    source, sink = bench.source(), bench.sink()
+    settings = Settings(threshold_mode=ThresholdMode.OFF)
+    bench.set(readout_mode=settings.readout_mode, threshold_mode=settings.threshold_mode, stride=settings.stride)
+    await _run(bench, source, sink, settings, _frames(bench, settings)[:1])
+    pixels = min(params().rows, params().rows_per_packet) * params().columns
+    for word, clock in zip(sink.fields(), sink.offered, strict=True):
+        if word["end"]:
+            took = clock - source.accepted[pixels - 1]
+            bench.check(took == 4, f"the payload's end came {took} clocks after its last pixel, not 4")
+            return
+        filled_by = -(-(word["offset"] + 1) * WORD_BITS // params().response_bits) - 1
+        if filled_by < pixels:
+            took = clock - source.accepted[filled_by]
+            wanted = bench.component.latency
+            bench.check(took == wanted, f"word {word['offset']} came {took} clocks after its last pixel, not {wanted}")

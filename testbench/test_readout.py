@@ -1,5 +1,6 @@
 """The whole readout against the golden model: commands in, packets out, byte for byte."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -29,11 +30,13 @@ def _build(label: str, params: Params, *only: str) -> Build:
 
 
 _SHARED = Params(rows=12, columns=14, kernel_size=5, multipliers=1, adc_latency=3, sample_bits=10)
-_SMALL = ("every_mode", "correction_table", "stalled_link_drops_frames", "settings_between_frames")
+_SMALL = ("every_mode", "correction_table", "stalled_link_drops_frames", "settings_between_frames", "triggers")
 BUILDS = (
-    _build("parallel", Params(rows=8, columns=9), *_SMALL),
+    _build("parallel", Params(rows=8, columns=9, adc_latency=0), *_SMALL),
     _build("shared 5x5", _SHARED, *_SMALL),
     _build("32x32", Params(), "one_pixel_a_clock"),
+    # Frames of 32, 32 and 1 rows a packet; the largest does not fit the packet buffer.
+    _build("65x128", Params(rows=65, columns=128, sample_bits=14), "several_packets"),
 )
 
 
@@ -93,6 +96,29 @@ async def _series(
         bench.check(there == value, f"{settings}: counter {name} is {there}, not {value}")
 
 
+def _check_series(bench: Bench, chip: Chip, host: Host, frames: Sequence[tuple[int, Settings, int]]) -> None:
+    """Compare all packets of a series with its frames (number, settings, generation); those between were dropped.
+
+    META is due before the first frame, the first one of a generation, and when meta_period frames were sent since.
+    """
+    metas = [META.unpack(one.payload) for one in host.frames if one.header["type"] == PacketType.META]
+    starts = {number: 0 for number, _, _ in frames} | {meta["image_id"]: meta["timestamp"] for meta in metas}
+    expected, counters, described, since = [], None, None, 0
+    for sent, (number, settings, generation) in enumerate(frames):
+        scene = number % len(chip.reset)
+        result = pipeline.read_out(
+            chip.reset[[scene]], chip.signal[[scene]], detector=params(), settings=replace(settings, meta_period=0),
+            generation=generation, first_image_id=number, counters=counters,
+        )  # fmt: skip
+        is_due = generation != described or since == settings.meta_period > 0
+        data = result.stream(starts, tick_rate=params().clock_frequency, dropped=number - sent, applied=is_due)
+        expected += split(data)[0]
+        counters, described, since = result.counters, generation, 1 if is_due else since + 1
+    check_packets(bench, expected, host.frames, "the series")
+    bench.figures.frames += len(frames)
+    bench.figures.pixels += len(frames) * params().rows * params().columns
+
+
 def _settings() -> list[Settings]:
     modes = [
         Settings(nimages=FRAMES, stride=stride, threshold_mode=mode)
@@ -144,7 +170,7 @@ async def stalled_link_drops_frames(bench: Bench) -> None:
     pixels = params().rows * params().columns
     period = pixels * (params().steps + 2) + 500
     settings = Settings(
-        nimages=20, frame_time=period, trigger_mode=TriggerMode.INTERNAL, readout_mode=ReadoutMode.RAW, meta_period=0
+        nimages=20, frame_time=period, trigger_mode=TriggerMode.INTERNAL, readout_mode=ReadoutMode.RAW, meta_period=2
     )
     await host.configure(settings)
     host.frames.clear()
@@ -161,27 +187,17 @@ async def stalled_link_drops_frames(bench: Bench) -> None:
     bench.check(0 < dropped < 20, f"dropped {dropped} of 20")
     bench.check(len(numbers) + dropped == 20, f"20 triggered, {len(numbers)} received, {dropped} dropped")
     bench.check(numbers == sorted(set(numbers)), f"frame numbers {numbers} are not in order")
-    some = np.array(numbers) % FRAMES
-    got = [one for one in host.frames if one.header["type"] != PacketType.META]
-    for number, scene in zip(numbers, some, strict=True):
-        result = pipeline.read_out(
-            chip.reset[[scene]], chip.signal[[scene]], detector=params(), settings=settings,
-            generation=host.generation, first_image_id=number,
-        )  # fmt: skip
-        expected, _ = split(result.stream({number: 0}, tick_rate=1))
-        wanted = [one for one in expected if one.header["type"] != PacketType.META]
-        check_packets(bench, wanted, got[: len(wanted)], f"frame {number}")
-        del got[: len(wanted)]
-        bench.figures.frames += 1
-        bench.figures.pixels += pixels
+    _check_series(bench, chip, host, [(number, settings, host.generation) for number in numbers])
 
 
 @simulated(cycles=400_000)
 async def settings_between_frames(bench: Bench) -> None:
     """Written settings change nothing before apply; then all frames have the old or the new ones, never both."""
     chip, host = start(bench)
-    old = Settings(nimages=0, readout_mode=ReadoutMode.RAW, meta_period=0, count_time=50)
-    new = replace(old, readout_mode=ReadoutMode.EDGE, threshold_mode=ThresholdMode.OFF, kernel=KERNELS["identity"])
+    old = Settings(nimages=0, readout_mode=ReadoutMode.RAW, meta_period=3, count_time=50)
+    new = replace(
+        old, readout_mode=ReadoutMode.EDGE, threshold_mode=ThresholdMode.OFF, kernel=KERNELS["identity"], meta_period=2
+    )
     await host.configure(old)
     host.frames.clear()
     await host.order("apply", "arm")
@@ -198,26 +214,61 @@ async def settings_between_frames(bench: Bench) -> None:
             break
     await bench.clock(4 * params().frame_bytes)
     host.pump()
-    described = [one for one in host.frames if one.header["type"] == PacketType.META]
-    bench.check(len(described) == 2, f"{len(described)} META packets, not one a setting")
-    switched = META.unpack(described[1].payload)["image_id"]
-    ends = host.ends()
-    bench.check(0 < switched < len(ends), f"settings changed at frame {switched} of {len(ends)}")
-    got = [one for one in host.frames if one.header["type"] != PacketType.META]
-    for number, _ in enumerate(ends):
-        settings, generation = (old, first) if number < switched else (new, first + 1)
-        scene = number % FRAMES
-        result = pipeline.read_out(
-            chip.reset[[scene]], chip.signal[[scene]], detector=params(), settings=settings,
-            generation=generation, first_image_id=number,
-        )  # fmt: skip
-        expected = [
-            one for one in split(result.stream({number: 0}, tick_rate=1))[0] if one.header["type"] != PacketType.META
-        ]
-        check_packets(bench, expected, got[: len(expected)], f"frame {number}")
-        del got[: len(expected)]
-        bench.figures.frames += 1
-        bench.figures.pixels += params().rows * params().columns
+    generations = [one.header["generation"] for one in host.ends()]
+    switched = generations.index(first + 1)
+    bench.check(0 < switched < len(generations), f"settings changed at frame {switched} of {len(generations)}")
+    frames = [(number, old if number < switched else new, first + (number >= switched))
+              for number in range(len(generations))]  # fmt: skip
+    _check_series(bench, chip, host, frames)
+
+
+@simulated(cycles=200_000)
+async def triggers(bench: Bench) -> None:
+    """A frame a trigger; one that comes while the board is busy is counted as dropped, and its number is skipped."""
+    chip, host = start(bench)
+
+    async def pulse() -> None:
+        for level in (1, 0):
+            bench.set(trigger=level)
+            await bench.clock(5)
+
+    async def order() -> None:
+        await host.order("trigger")
+
+    for mode, trigger in ((TriggerMode.EXTERNAL, pulse), (TriggerMode.SOFTWARE, order)):
+        settings = Settings(trigger_mode=mode, nimages=9, count_time=1_000, meta_period=2)
+        await host.configure(settings)
+        host.frames.clear()
+        await host.order("apply", "arm")
+        await bench.clock(200)
+        bench.check(bench.dut.armed.value == 1 and bench.dut.busy.value == 0, f"{mode.name}: not waiting for a trigger")
+        # Every third trigger comes right behind another one, while META is written: numbers 1, 4 and 7 are dropped.
+        for number in range(9):
+            if number % 3 != 1:
+                await bench.until(lambda: bench.dut.busy.value == 0, _worst_case(1), "the end of a frame")
+                await bench.clock(50)
+            await trigger()
+            if number % 3 != 0:
+                await bench.clock(10)
+                bench.check(bench.dut.busy.value == 1, f"{mode.name}: trigger {number} started nothing")
+        await host.finish(6, 4 * _worst_case(1))
+        counted = await host.read("triggered"), await host.read("dropped")
+        bench.check(counted == (9, 3), f"{mode.name}: triggered, dropped {counted}, not (9, 3)")
+        sent = [number for number in range(9) if number % 3 != 1]
+        _check_series(bench, chip, host, [(number, settings, host.generation % 4) for number in sent])
+
+
+@simulated(cycles=400_000)
+async def several_packets(bench: Bench) -> None:
+    """Frames of several packets, at the least and at the most that they can hold."""
+    chip, host = start(bench, 1)
+    for settings in (
+        Settings(threshold_mode=ThresholdMode.OFF),
+        Settings(nimages=2, edge_threshold=0),
+        Settings(readout_mode=ReadoutMode.RAW),
+        Settings(edge_threshold=params().full_scale, stride=3),
+    ):
+        await _series(bench, chip, host, settings)
 
 
 @simulated(cycles=100_000)

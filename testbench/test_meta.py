@@ -1,0 +1,86 @@
+"""META against its golden model: settings, counters and weights anywhere in their fields, and at both ends."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import partial
+from typing import Any
+
+from edgeray.protocol.kernels import SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN, Kernel
+from edgeray.protocol.packets import META, PacketType
+from edgeray.protocol.registers import BY_NAME
+from edgeray.protocol.settings import Settings
+from hdl.meta import Meta
+from hdl.params import Params
+from sim.golden import meta
+from sim.golden.encode import Payload
+from testbench.bench import Bench, current_build, simulated
+from testbench.payloads import check_payloads, written
+from testbench.runner import Build
+from testbench.streams import Packer, always, never, randomly
+
+
+def _build(size: int, **sizes: int) -> Build:
+    return Build(f"{size}x{size}", partial(Meta, Params(kernel_size=size, **sizes)))
+
+
+BUILDS = (_build(3, rows=8, columns=9), _build(5, rows=4096, columns=4096, guard_ring=0, sample_bits=14))
+Choice = Callable[[int, int], int]
+"""One of the numbers from the first to the second."""
+
+
+def _settings(choose: Choice, size: int) -> Settings:
+    values: dict[str, Any] = {}
+    for field in fields(Settings):
+        if field.name != "kernel":
+            register = BY_NAME[field.name]
+            kind: Callable[[int], Any] = type(field.default)  # an enumeration, int or bool
+            choices = (1, 3, size) if field.name == "stride" else register.choices
+            value = choices[choose(0, len(choices) - 1)] if choices else choose(register.minimum, register.maximum)
+            values[field.name] = kind(value)
+    weights = tuple(tuple(choose(WEIGHT_MIN, WEIGHT_MAX) for _ in range(size)) for _ in range(size))
+    return Settings(**values, kernel=Kernel("any", weights, choose(0, SHIFT_MAX)))
+
+
+def _payload(choose: Choice) -> tuple[bytes, Kernel]:
+    """What META has to say of anything, and the kernel in it."""
+    params: Params = current_build().make.args[0]  # type: ignore[attr-defined]
+    settings = _settings(choose, params.kernel_size)
+    word = (1 << 32) - 1
+    data = meta.payload(
+        detector=params,
+        settings=settings,
+        image_id=choose(0, word),
+        timestamp=choose(0, (1 << 64) - 1),
+        tick_rate=choose(0, word),
+        counters=meta.Counters(*(choose(0, word) for _ in fields(meta.Counters))),
+        dropped=choose(0, word),
+    )
+    return data, settings.kernel
+
+
+@simulated(cycles=20_000)
+async def every_field(bench: Bench) -> None:
+    """Words from the clock after `start` on, at any pace of the link; `busy` until the end is taken."""
+    sink, weights = bench.sink(), Packer(bench.component.kernel_weights.shape())
+    choices: list[Choice] = [min, max, *[bench.random.randint] * 30]
+    for number, choose in enumerate(choices):
+        data, kernel = _payload(choose)
+        bench.set(**META.unpack(data[: META.size]), kernel_weights=weights.pack(kernel.flat))
+        sink.pace = (always, randomly(bench.random, 0.5), never)[number % 3]
+        for log in (sink.items, sink.offered, sink.received):
+            log.clear()
+        bench.set(start=1)
+        await bench.clock()
+        bench.set(start=0)
+        started = bench.clocks - 1
+        if sink.pace is never:
+            await bench.clock(20)
+            bench.check(not sink.items and bench.dut.busy.value == 1, f"payload {number}: a word went without ready")
+            sink.pace = always
+        await bench.until(lambda: bench.dut.busy.value == 0, 400, f"the end of payload {number}")
+        took = sink.received[-1] - started
+        await bench.clock(5)
+        check_payloads(bench, [Payload(PacketType.META, 0, False, data)], written(bench, sink), f"payload {number}")
+        bench.check(sink.offered[0] == started + 1, f"payload {number}: its first word came late")
+        if number % 3 == 0:
+            bench.check(took == len(sink.items), f"payload {number}: {len(sink.items)} words took {took} clocks")

@@ -5,9 +5,9 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from enum import Enum
-from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO
 
+from edgeray.closing import Closing
 from edgeray.decoder import Decoder, Frame
 from edgeray.errors import CaptureFileError, DeviceTimeout, EdgerayError
 from edgeray.ledger import Ledger
@@ -81,7 +81,7 @@ class Series:
         self.settle()
 
 
-class Capture(Iterator[Frame]):
+class Capture(Closing, Iterator[Frame]):
     """Iterator over the frames of a series, armed when it is made; a context manager.
 
     Ends after the series. Closing it earlier (also by `with`, an exception, or letting go of it) disarms the board
@@ -120,14 +120,6 @@ class Capture(Iterator[Frame]):
     def close(self) -> None:
         """End the series now. Frames that were not taken yet are gone, but count as received."""
         self._frames.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _run(device: "Device", series: Series, nimages: int, patience: float | None) -> Generator[Frame | None, None, None]:

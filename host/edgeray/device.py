@@ -3,14 +3,14 @@
 import contextlib
 import weakref
 from collections.abc import Iterable
-from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeray.capture import DEFAULT, Capture, DefaultTimeout
 from edgeray.channel import REPLY_TIMEOUT, Channel, Command
+from edgeray.closing import Closing
 from edgeray.errors import CommandRefused, DeviceTimeout, EdgerayError, NoDeviceError, VersionMismatch
 from edgeray.ledger import Ledger
 from edgeray.link import DEFAULT_BAUDRATE, Link
@@ -40,7 +40,7 @@ class CorrectionEntries(Protocol):
         """uint32[rows * columns], one `CORRECTION_ENTRY` a pixel in raster order."""
 
 
-class Device:
+class Device(Closing):
     """An open board; `edgeray.open` makes one. A context manager that ends what it started and closes the link.
 
     Parameters
@@ -252,14 +252,6 @@ class Device:
                 self._end_capture()
         finally:
             self._link.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 _AT: dict[int, Register] = {one.address + index: one for one in REGISTERS for index in range(one.count)}

@@ -4,11 +4,10 @@ import contextlib
 import errno
 import select
 import time
-from types import TracebackType
-from typing import Self
 
 import serial
 
+from edgeray.closing import Closing
 from edgeray.errors import DeviceTimeout, LinkError, NoDeviceError
 
 DEFAULT_BAUDRATE = 1_000_000
@@ -26,7 +25,7 @@ _ADVICE = {
 }
 
 
-class Link:
+class Link(Closing):
     """An open link to a board.
 
     Parameters
@@ -84,14 +83,6 @@ class Link:
             self._port.close()
         if left_open is not None:
             left_open.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _selectable(port: serial.SerialBase) -> bool:

@@ -25,7 +25,7 @@ from amaranth.lib import wiring
 from testbench.runner import PRODUCTS
 
 TOP = "top"
-TIMEOUT = 100
+TIMEOUT = 400
 """Seconds after which a proof counts as failed."""
 FLAGS = ("row_last", "last")
 _COUNT_BITS = 4

@@ -4,11 +4,13 @@ import functools
 import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import cocotb
 from cocotb.triggers import Timer
 
+from hdl.params import Params
 from testbench.runner import BUILD_VARIABLE, FIGURES_VARIABLE, Build, Figures, as_json
 from testbench.streams import Pace, Packer, StreamSink, StreamSource, always
 
@@ -169,7 +171,7 @@ def simulated(cycles: int, seed: int = 0) -> Callable[[Test], Any]:
                 dut.rst.value = 0
                 await test(bench)
             finally:
-                with open(os.environ[FIGURES_VARIABLE], "a") as lines:  # noqa: PTH123
+                with Path(os.environ[FIGURES_VARIABLE]).open("a") as lines:
                     lines.write(as_json(figures) + "\n")
 
         functools.update_wrapper(body, test, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
@@ -185,3 +187,11 @@ def current_build() -> Build:
 
     builds: Sequence[Build] = importlib.import_module(os.environ["COCOTB_TEST_MODULES"]).BUILDS
     return builds[int(os.environ[BUILD_VARIABLE])]
+
+
+def params() -> Params:
+    """Parameters of the build that runs; its `make` is partial(Component, Params)."""
+    make = current_build().make
+    assert isinstance(make, functools.partial)
+    found: Params = make.args[0]
+    return found

@@ -7,7 +7,7 @@ from itertools import cycle
 
 from hdl.adc import ParallelADC
 from hdl.params import Params
-from testbench.bench import Bench, current_build, simulated
+from testbench.bench import Bench, params, simulated
 from testbench.runner import Build
 from testbench.stages import Frames, Stage, packed, positions
 from testbench.stimulus import images
@@ -56,9 +56,8 @@ def _stage(bench: Bench) -> tuple[Stage, Frames, Frames]:
     kinds = list(images(*SHAPE, BITS, bench.random))
     frames = list(zip(kinds, kinds[::-1], strict=True))
     samples = [pair for frame in frames for pair in zip(*(image.ravel().tolist() for image in frame), strict=True)]
-    latency: int = current_build().make.args[0].adc_latency  # type: ignore[attr-defined]
     # A transfer converts all frames; the next one begins with the first again.
-    bench.add(Port(bench, stage.source, latency, cycle(samples)))
+    bench.add(Port(bench, stage.source, params().adc_latency, cycle(samples)))
     requests = [stage.source.packer.pack(flags) for flags in positions(SHAPE)]
     expected = [packed(stage.sink.packer.pack, reset=reset, signal=signal) for reset, signal in frames]
     return stage, [requests] * len(frames), expected

@@ -8,7 +8,7 @@ from edgeray.protocol.kernels import KERNELS, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN,
 from hdl.convolve import Convolve
 from hdl.params import Params
 from sim.golden import convolve, window
-from testbench.bench import Bench, current_build, simulated
+from testbench.bench import Bench, params, simulated
 from testbench.runner import Build
 from testbench.stages import Frames, Stage, packed
 from testbench.stimulus import images
@@ -21,12 +21,6 @@ def _build(size: int, multipliers: int, bits: int = 12) -> Build:
 
 
 BUILDS = (_build(3, 0), _build(3, 1), _build(3, 4, 8), _build(5, 0), _build(5, 1, 14))
-
-
-def params() -> Params:
-    """Parameters of the build that runs."""
-    found: Params = current_build().make.args[0]  # type: ignore[attr-defined]
-    return found
 
 
 def _kernels(bench: Bench) -> list[Kernel]:

@@ -13,7 +13,7 @@ from edgeray.protocol.settings import Settings
 from hdl.encode import Encode
 from hdl.params import Params
 from sim.golden import encode
-from testbench.bench import Bench, current_build, simulated
+from testbench.bench import Bench, params, simulated
 from testbench.payloads import check_payloads, written
 from testbench.runner import Build
 from testbench.stages import STALL, paces, packed
@@ -33,12 +33,6 @@ BUILDS = (
     # More than one packet a frame: rows of 4096 pixels.
     _build("3x4096 14 bit", rows=3, columns=4096, guard_ring=0, sample_bits=14),
 )
-
-
-def params() -> Params:
-    """Parameters of the build that runs."""
-    found: Params = current_build().make.args[0]  # type: ignore[attr-defined]
-    return found
 
 
 def _frames(bench: Bench, settings: Settings) -> list[Frame]:

@@ -13,7 +13,7 @@ from hdl.meta import Meta
 from hdl.params import Params
 from sim.golden import meta
 from sim.golden.encode import Payload
-from testbench.bench import Bench, current_build, simulated
+from testbench.bench import Bench, params, simulated
 from testbench.payloads import check_payloads, written
 from testbench.runner import Build
 from testbench.streams import Packer, always, never, randomly
@@ -43,11 +43,11 @@ def _settings(choose: Choice, size: int) -> Settings:
 
 def _payload(choose: Choice) -> tuple[bytes, Kernel]:
     """What META has to say of anything, and the kernel in it."""
-    params: Params = current_build().make.args[0]  # type: ignore[attr-defined]
-    settings = _settings(choose, params.kernel_size)
+    built = params()
+    settings = _settings(choose, built.kernel_size)
     word = (1 << 32) - 1
     data = meta.payload(
-        detector=params,
+        detector=built,
         settings=settings,
         image_id=choose(0, word),
         timestamp=choose(0, (1 << 64) - 1),

@@ -16,7 +16,7 @@ from edgeray.protocol.settings import Settings
 from hdl.params import Params
 from hdl.readout import Readout
 from sim.golden import pipeline
-from testbench.bench import Bench, current_build, simulated
+from testbench.bench import Bench, params, simulated
 from testbench.host import Chip, Host, check_packets, split
 from testbench.runner import Build
 from testbench.stimulus import generator, images
@@ -38,12 +38,6 @@ BUILDS = (
     # Frames of 32, 32 and 1 rows a packet; the largest does not fit the packet buffer.
     _build("65x128", Params(rows=65, columns=128, sample_bits=14), "several_packets"),
 )
-
-
-def params() -> Params:
-    """Parameters of the build that runs."""
-    found: Params = current_build().make.args[0]  # type: ignore[attr-defined]
-    return found
 
 
 def scenes(bench: Bench, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

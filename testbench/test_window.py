@@ -7,7 +7,7 @@ import numpy as np
 from hdl.params import Params
 from hdl.window import Window
 from sim.golden import window
-from testbench.bench import Bench, current_build, simulated
+from testbench.bench import Bench, params, simulated
 from testbench.runner import Build
 from testbench.stages import Frames, Stage, packed
 from testbench.stimulus import Image, images
@@ -26,12 +26,6 @@ BUILDS = (
     _build("5x5 12x13 guard 1", rows=12, columns=13, kernel_size=5),
     _build("5x5 2x5 guard 0", rows=2, columns=5, guard_ring=0, kernel_size=5),
 )
-
-
-def params() -> Params:
-    """Parameters of the build that runs."""
-    found: Params = current_build().make.args[0]  # type: ignore[attr-defined]
-    return found
 
 
 def _results(stage: Stage, frames: list[Image], stride: int) -> tuple[Frames, Frames]:

@@ -46,11 +46,10 @@ class Frame(wiring.Component):
 
     def __init__(self, params: Params):
         self._params = params
-        fields = {field.name: field.bits for field in HEADER}
         super().__init__({
             "i": In(stream.Signature(word_layout(params))),
-            "generation": In(fields["generation"]),
-            "sequence": In(fields["sequence"]),
+            "generation": In(HEADER["generation"].bits),
+            "sequence": In(HEADER["sequence"].bits),
             "reply": In(stream.Signature(reply_layout())),
             "o": Out(stream.Signature(8)),
             "room": Out(1),
@@ -71,9 +70,8 @@ class Frame(wiring.Component):
         write = buffer.write_port()
         self._read = buffer.read_port()
 
-        fields = {field.name: field.bits for field in HEADER}
         kept = ("type", "length", "first_row", "last", "generation", "sequence")
-        self._ended = data.StructLayout({name: fields[name] for name in kept})
+        self._ended = data.StructLayout({name: HEADER[name].bits for name in kept})
         packets = 1 + -(-params.rows // params.rows_per_packet)
         m.submodules.queue = self._queue = queue = fifo.SyncFIFOBuffered(width=self._ended.size, depth=16)
 

@@ -49,9 +49,8 @@ def word_layout(params: Params) -> data.StructLayout:
     Either `data` for word `offset` of the payload, or, where `end` is set, the payload's header fields: with it the
     payload is complete.
     """
-    fields = {field.name: field.bits for field in HEADER}
     offset = (params.packet_bytes * 8 // WORD_BITS - 1).bit_length()
-    header = {name: fields[name] for name in ("type", "length", "first_row", "last")}
+    header = {name: HEADER[name].bits for name in ("type", "length", "first_row", "last")}
     return data.StructLayout({"offset": offset, "data": WORD_BITS, "end": 1, **header})
 
 

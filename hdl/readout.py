@@ -231,13 +231,15 @@ class Readout(wiring.Component):
         """When a META is due, and what it says."""
         params, scan, meta = self._params, self._scan, self._meta
         settings, counters = self._bank.settings, self._bank.counters
-        due, since = Signal(), Signal(len(settings.meta_period))
+        # Something new to tell; frames since the last META; META before the next frame.
+        changed, since, due = Signal(), Signal(len(settings.meta_period)), Signal()
+        m.d.comb += due.eq(changed | (since == settings.meta_period - 1))
         # One clock after the frame's start, when scan shows its number and its time.
-        m.d.sync += meta.start.eq(scan.frame_start & (due | (since == settings.meta_period - 1)))
+        m.d.sync += meta.start.eq(scan.frame_start & due)
         with m.If(scan.series_start | self._bank.take_over):
-            m.d.sync += due.eq(1)
+            m.d.sync += changed.eq(1)
         with m.Elif(scan.frame_start):
-            m.d.sync += [due.eq(0), since.eq(Mux(due | (since == settings.meta_period - 1), 0, since + 1))]
+            m.d.sync += [changed.eq(0), since.eq(Mux(due, 0, since + 1))]
 
         # A trigger may be dropped while META is written, which tells of the time before its frame.
         dropped = Signal.like(counters.dropped)

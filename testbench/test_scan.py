@@ -56,10 +56,6 @@ class Wave:
                 began = None
         return found
 
-    def changes(self, name: str, start: int, end: int) -> list[tuple[int, int]]:
-        """(clock, new value) in [start, end)."""
-        return [(time, value) for time, value in self._changes(name) if start <= time < end]
-
     def _changes(self, name: str) -> list[tuple[int, int]]:
         reference = next(one for one in self._vcd.references_to_ids if one.split("[")[0].split(".")[-1] == name)
         # Outputs change at rising edges, in the middle of a period of the bench.

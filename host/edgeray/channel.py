@@ -78,7 +78,6 @@ class Channel:
     splitter : the Splitter in use; replace it (between calls) once the largest payload is known.
     on_packet : takes every packet that is not a reply; None throws them away.
     on_bytes : takes every chunk of bytes as it came.
-    stray_replies : replies that no command waited for.
     window : commands under way at once; halved whenever a reply is missing, since a board on a UART takes no byte while
         its reply waits for a frame to pass.
     """
@@ -88,7 +87,6 @@ class Channel:
         self.splitter = Splitter()
         self.on_packet: Callable[[Packet], object] | None = None
         self.on_bytes: Callable[[bytes], object] | None = None
-        self.stray_replies = 0
         self.window = WINDOW
         self._sequences = itertools.cycle(range(256))
         self._waiting: dict[int, _Waiting] = {}
@@ -169,7 +167,6 @@ class Channel:
         waiting = self._waiting.get(reply.sequence)
         if waiting is None or waiting.command.address != reply.address or len(reply.payload) != REPLY.size:
             # A reply that came after its command had been given up.
-            self.stray_replies += 1
             return
         self._replies[reply.sequence] = reply
 

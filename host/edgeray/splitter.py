@@ -49,8 +49,7 @@ class SkipCounts:
 
 def _bits(layout: Layout, name: str) -> tuple[int, int]:
     """(shift, mask) of a field in the header taken as one number."""
-    one = next(field for field in layout if field.name == name)
-    return layout.offset(name), (1 << one.bits) - 1
+    return layout.offset(name), layout[name].maximum
 
 
 _TYPE, _TYPE_MASK = _bits(HEADER, "type")

@@ -95,7 +95,7 @@ class Detector:
     @property
     def log2_rows(self) -> int:
         """Rows of a packet as a power of two: the frame, or less where its payload would fill over 16 KiB."""
-        most = (1 << next(f for f in HEADER if f.name == "log2_rows").bits) - 1
+        most = HEADER["log2_rows"].maximum
         exponent = min(most, ceil(log2(self.rows)))
         while exponent and self.payload_words(min(self.rows, 1 << exponent)) * WORD_BITS // 8 > MAX_PAYLOAD // 4:
             exponent -= 1

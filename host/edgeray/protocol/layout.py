@@ -35,6 +35,7 @@ class Layout:
 
     name: str
     fields: tuple[Field, ...]
+    _fields: dict[str, Field] = field(init=False, repr=False, compare=False)
     _offsets: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -46,10 +47,15 @@ class Layout:
             bit += one.bits
         if bit % 8:
             raise ValueError(f"{self.name}: {bit} bits are not whole bytes")
+        object.__setattr__(self, "_fields", {one.name: one for one in self.fields})
         object.__setattr__(self, "_offsets", offsets)
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
+
+    def __getitem__(self, name: str) -> Field:
+        """The field `name`. KeyError where there is none."""
+        return self._fields[name]
 
     @property
     def bits(self) -> int:

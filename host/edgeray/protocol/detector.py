@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import ceil, log2
 
 from edgeray.protocol.errors import EdgerayError
-from edgeray.protocol.packets import HEADER, MAX_PAYLOAD, WORD_BITS, meta_payload_size
+from edgeray.protocol.packets import HEADER, MAX_PAYLOAD, meta_payload_size
 
 
 class GeometryError(EdgerayError, ValueError):
@@ -87,17 +87,16 @@ class Detector:
             return self.rows, self.columns
         return self.imaging_rows // stride, self.imaging_columns // stride
 
-    def payload_words(self, rows: int) -> int:
-        """Words of the longest payload that `rows` rows can need: a bitmap and every value."""
-        pixels = rows * self.columns
-        return -(-pixels // WORD_BITS) + -(-pixels * self.response_bits // WORD_BITS)
+    def payload_bytes(self, rows: int) -> int:
+        """Bytes of the longest payload that `rows` rows can need: a kernel response a pixel at fixed width."""
+        return -(-rows * self.columns * self.response_bits // 8)
 
     @property
     def log2_rows(self) -> int:
-        """Rows of a packet as a power of two: the frame, or less where its payload would fill over 16 KiB."""
+        """Rows of a packet as a power of two: the frame, or less where its payload would fill over 32 KiB."""
         most = HEADER["log2_rows"].maximum
         exponent = min(most, ceil(log2(self.rows)))
-        while exponent and self.payload_words(min(self.rows, 1 << exponent)) * WORD_BITS // 8 > MAX_PAYLOAD // 4:
+        while exponent and self.payload_bytes(min(self.rows, 1 << exponent)) > MAX_PAYLOAD // 2:
             exponent -= 1
         return exponent
 
@@ -107,13 +106,10 @@ class Detector:
 
     @property
     def packet_bytes(self) -> int:
-        """Most payload bytes of one packet, in whole words."""
-        longest = self.payload_words(min(self.rows, self.rows_per_packet)) * WORD_BITS // 8
-        return max(longest, meta_payload_size(self.kernel_size))
+        """Most payload bytes of one packet."""
+        return max(self.payload_bytes(min(self.rows, self.rows_per_packet)), meta_payload_size(self.kernel_size))
 
     @property
-    def frame_bytes(self) -> int:
-        """Most payload bytes of one frame and its META, in whole words."""
-        step = self.rows_per_packet
-        words = sum(self.payload_words(min(step, self.rows - first)) for first in range(0, self.rows, step))
-        return words * WORD_BITS // 8 + meta_payload_size(self.kernel_size)
+    def packets(self) -> int:
+        """Packets of a frame of the whole array."""
+        return ceil(self.rows / self.rows_per_packet)

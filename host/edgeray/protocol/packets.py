@@ -3,16 +3,21 @@
     byte   0-1   2-7      8      9 ...     last 4
           SYNC | HEADER | CRC-8 | payload | CRC-32        CRC-8 over bytes 2-7, CRC-32 over byte 2 to the payload's end
 
-From the board come frames (META, STORED, BITMAP) and answers (REPLY); to the board go commands in the same envelope,
-whose type field is then a `CommandType`. All numbers are little endian, bit fields start at the least significant bit.
+From the board come frames (META, and EDGE to RAW_STORED) and answers (REPLY); to the board go commands in the same
+envelope, whose type field is then a `CommandType`. All numbers are little endian, bit fields start at the least
+significant bit.
 
 Payloads
-    META    the `META` fields, then kernel_size**2 signed 8-bit weights row by row, then zeros to a multiple of 4 bytes.
-    STORED  one fixed-width value a pixel, row by row, least significant bit first, zeros up to the end of the last
-            byte: sample_bits unsigned in raw readout, sample_bits + 1 two's complement in edge readout.
-    BITMAP  one bit a pixel (1 = kept), zeros up to a multiple of 32 bits, then the kept values in the same order,
-            sample_bits + 1 two's complement each, zeros up to the end of the last byte.
-    REPLY   the `REPLY` fields; the header's sequence and address are those of the command.
+    META         the `META` fields, then kernel_size**2 signed 8-bit weights row by row, zeros to a multiple of 4 bytes.
+    EDGE         the kernel responses of some rows, those kept, in the entropy code of `edgeray.protocol.code`.
+    EDGE_STORED  the same at fixed width: sample_bits + 1 bits of two's complement a pixel, 0 where it was not kept.
+    RAW          the corrected pixels of some rows in the same code.
+    RAW_STORED   the same at fixed width: sample_bits bits a pixel.
+    REPLY        the `REPLY` fields; the header's sequence and address are those of the command.
+
+Rows come from top to bottom, pixels from left to right, bits least significant first, zeros up to a whole byte. A frame
+is EDGE packets (of either kind) in edge readout and RAW packets in raw readout; an audit frame is EDGE packets and then
+the RAW packets of the same exposure. With threshold_mode OFF every pixel is kept, also where its response is 0.
 """
 
 import zlib
@@ -21,29 +26,34 @@ from enum import IntEnum
 
 from edgeray.protocol.layout import Field, Layout
 
-VERSION = 0
+VERSION = 1
 SYNC = b"\xe6\x9a"
 WORD_BITS = 32
-"""Payloads are written in words of this many bits; a BITMAP's two parts each start on one."""
+"""Payloads are kept in words of this many bits on the board."""
 WEIGHT_BITS = 8
 MAX_PAYLOAD = (1 << 16) - 1
+LATE_FRAMES = 16
+"""Packets of so many frames back are known as late; any other sequence number is that of a frame to come."""
 
 
 class PacketType(IntEnum):
-    """Type of a packet from the board. EDGE, RAW, BLOCK and RESULT are reserved: no gateware sends them yet."""
+    """Type of a packet from the board. BLOCK and RESULT are reserved: no gateware sends them yet."""
 
     META = 0
     EDGE = 1
     RAW = 2
-    STORED = 3
-    BITMAP = 4
+    EDGE_STORED = 3
+    RAW_STORED = 4
     BLOCK = 5
     RESULT = 6
     REPLY = 7
 
 
 class CommandType(IntEnum):
-    """Type of a packet to the board: READ has no payload, WRITE has the 4 bytes of the new value."""
+    """Type of a packet to the board: READ has no payload, WRITE has the 4 bytes of the new value.
+
+    A WRITE with the sequence number of the command executed last is a repetition: answered, not executed.
+    """
 
     READ = 0
     WRITE = 1
@@ -81,10 +91,11 @@ COMMAND_HEADER = Layout(
 META = Layout(
     "meta",
     (
-        Field("columns", 16, "columns of the frames that follow"),
-        Field("rows", 16, "rows of the frames that follow"),
+        Field("columns", 16, "columns of the detector"),
+        Field("rows", 16, "rows of the detector"),
+        Field("guard_ring", 5, "pixels around the imaging ones, on each side"),
+        Field("kernel_size", 3, "kernel rows and columns"),
         Field("sample_bits", 8, "bits of a sample"),
-        Field("kernel_size", 8, "kernel rows and columns"),
         Field("readout_mode", 8, "ReadoutMode"),
         Field("threshold_mode", 8, "ThresholdMode"),
         Field("edge_threshold", 16, "threshold, kernel response in codes"),

@@ -1,4 +1,6 @@
-"""The reference page of packets, registers and kernels, generated from their descriptions.
+"""The reference page of registers, settings and kernels, generated from their descriptions.
+
+Packets are on another page, `docs/wire-format.md`.
 
 `python -m edgeray.protocol.reference FILE` writes it; a test compares the page in `docs/` with this text.
 """
@@ -8,15 +10,12 @@ from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
 
-from edgeray.protocol import packets, registers
+from edgeray.protocol import registers
 from edgeray.protocol.kernels import KERNELS, Kernel
 from edgeray.protocol.layout import Layout
 from edgeray.protocol.registers import Register
 
 _ENUMERATIONS: tuple[type[IntEnum], ...] = (
-    packets.PacketType,
-    packets.CommandType,
-    packets.ReplyStatus,
     registers.TriggerMode,
     registers.Polarity,
     registers.ReadoutMode,
@@ -27,32 +26,19 @@ _ENUMERATIONS: tuple[type[IntEnum], ...] = (
 def page() -> str:
     """The whole page as Markdown."""
     parts = [
-        "# Reference: packets, registers, kernels\n\n"
-        "Generated from `edgeray.protocol` by `make docs`; do not edit. "
-        f"Packet version {packets.VERSION}, protocol version {registers.PROTOCOL_VERSION}, "
-        f"register map hash `{registers.register_map_hash():#010x}`.\n",
-        "## Packets\n",
-        "```text\n" + (packets.__doc__ or "").strip() + "\n```\n",
-        f"SYNC is `{packets.SYNC.hex(' ')}`. A packet adds {packets.OVERHEAD} bytes to its payload. "
-        f"CRC-8: polynomial `{packets.CRC8.polynomial:#04x}`, initial value `{packets.CRC8.initial:#04x}`, final XOR "
-        f"`{packets.CRC8.final_xor:#04x}`, not reflected. CRC-32: that of zlib and Ethernet, low byte first.\n",
-    ]
-    layouts = (
-        (packets.HEADER, 2, "byte of the packet"),
-        (packets.COMMAND_HEADER, 2, "byte of the packet"),
-        (packets.META, 0, "byte of the payload"),
-        (packets.REPLY, 0, "byte of the payload"),
-        (registers.CORRECTION_ENTRY, 0, "byte of the word"),
-    )
-    parts += [_layout(*each) for each in layouts]
-    parts += [
-        "## Values\n",
-        _table(("name", "values"), ((kind.__name__, _values(kind)) for kind in _ENUMERATIONS)),
+        "# Reference: registers, kernels\n\n"
+        "Generated from `edgeray.protocol` by `make docs`; do not edit. Packets, commands and replies are in "
+        "[wire-format.md](wire-format.md). "
+        f"Protocol version {registers.PROTOCOL_VERSION}, register map hash `{registers.register_map_hash():#010x}`.\n",
         "## Registers\n\n" + _paragraphs(registers.__doc__) + "\n",
         _table(
             ("address", "name", "bits", "access", "unit", "takes", "reset", "meaning"),
             map(_register, registers.REGISTERS),
         ),
+        "## Values\n",
+        _table(("name", "values"), ((kind.__name__, _values(kind)) for kind in _ENUMERATIONS)),
+        "## Words of several fields\n",
+        *(_layout(each) for each in (registers.COMMAND_BITS, registers.STATE_BITS, registers.CORRECTION_ENTRY)),
         "## Kernels\n\n"
         "response = round half up(sum of weight * pixel / 2**shift), clipped to full scale of either sign.\n",
         _table(("name", "weights", "shift", "source"), map(_kernel, KERNELS.values())),
@@ -70,13 +56,13 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def _layout(layout: Layout, first_byte: int, place: str) -> str:
+def _layout(layout: Layout) -> str:
     rows = []
     for field in layout:
-        byte, bit = divmod(layout.offset(field.name), 8)
-        bits = f"{field.bits}, signed" if field.signed else str(field.bits)
-        rows.append((str(first_byte + byte), str(bit), bits, field.name, field.meaning))
-    return f"### {layout.name}\n\n" + _table((place, "from bit", "bits", "field", "meaning"), rows)
+        first = layout.offset(field.name)
+        bits = f"{first + field.bits - 1}:{first}" if field.bits > 1 else str(first)
+        rows.append((bits, field.name, field.meaning + (", signed" if field.signed else "")))
+    return f"### {layout.name}\n\n" + _table(("bits", "field", "meaning"), rows)
 
 
 def _values(kind: type[IntEnum]) -> str:

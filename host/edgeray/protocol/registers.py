@@ -13,7 +13,7 @@ from edgeray.protocol.layout import Field, Layout
 from edgeray.protocol.packets import META, REPLY, WEIGHT_BITS
 
 PRODUCT_ID = int.from_bytes(b"ERAY", "big")
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_KERNEL_SIZE = 5
 GAIN_FRACTION_BITS = 10
 """Fraction bits of the gain in a correction table entry: 1.0 is 1024."""
@@ -149,6 +149,7 @@ REGISTERS: tuple[Register, ...] = (
     Register("multipliers", 0x09, 8, _CONSTANT, "", "multipliers of the convolution"),
     Register("buffer_bytes", 0x0A, 32, _CONSTANT, "byte", "packet buffer"),
     Register("rows_per_packet", 0x0B, 16, _CONSTANT, "pixel", "rows in one packet"),
+    Register("audit_memory", 0x0C, 1, _CONSTANT, "", "1: this build can send audit frames"),
     Register("command", 0x10, COMMAND_BITS.bits, _PULSE, "", "arm 1, disarm 2, trigger 4, apply 8"),
     Register("correction_index", 0x11, 24, _DIRECT, "pixel", "table entry that the next correction_data goes to"),
     Register("correction_data", 0x12, 32, _PULSE, "", "one correction entry; correction_index then counts one up"),
@@ -162,7 +163,8 @@ REGISTERS: tuple[Register, ...] = (
     Register("correction_saturated", 0x25, 32, _STATUS, "pixel", "pixels of this series clipped by the correction"),
     Register("convolution_saturated", 0x26, 32, _STATUS, "pixel", "kernel responses of this series clipped"),
     Register("generation", 0x27, 32, _STATUS, "", "configuration generation: settings taken over so far"),
-    Register("command_errors", 0x28, 32, _STATUS, "", "commands thrown away for a wrong CRC or length since reset"),
+    Register("command_errors", 0x28, 32, _STATUS, "",
+             "commands thrown away since reset: wrong CRC, version or length, or half sent"),
     Register("trigger_mode", 0x40, 2, _SETTING, "", "INTERNAL, EXTERNAL (rising edge) or SOFTWARE",
              choices=_choices(TriggerMode), reset=TriggerMode.INTERNAL),
     Register("nimages", 0x41, 32, _SETTING, "frame", "frames of a series; 0 is until disarmed", reset=1),
@@ -184,9 +186,11 @@ REGISTERS: tuple[Register, ...] = (
              choices=(1, 3, 5), reset=1),
     Register("kernel_shift", 0x5A, 4, _SETTING, "", "response = sum of weight * pixel / 2**kernel_shift", reset=3),
     Register("threshold_mode", 0x5B, 2, _SETTING, "", "ABSOLUTE, POSITIVE or OFF", choices=_choices(ThresholdMode)),
-    Register("edge_threshold", 0x5C, 16, _SETTING, "code", "least kernel response that is sent", reset=16),
+    Register("edge_threshold", 0x5C, 16, _SETTING, "code", "least kernel response that is sent", least=1, reset=16),
     Register("meta_period", 0x5D, 16, _SETTING, "frame",
              "a META packet after every this many frames sent; 0 only at a series' start and new settings", reset=16),
+    Register("audit_period", 0x5E, 16, _SETTING, "frame",
+             "the first frame of a series and every this many after it carry their raw pixels too; 0 none"),
     Register("kernel_weights", 0x60, WEIGHT_BITS, _SETTING, "", "row by row; a smaller kernel uses the first ones",
              signed=True, count=MAX_KERNEL_SIZE**2),
 )  # fmt: skip

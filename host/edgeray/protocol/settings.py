@@ -41,6 +41,7 @@ class Settings:
     threshold_mode: ThresholdMode = ThresholdMode.ABSOLUTE
     edge_threshold: int = 16
     meta_period: int = 16
+    audit_period: int = 0
     kernel: Kernel = KERNELS["laplacian"]
 
     def registers(self, detector: Detector) -> Iterator[tuple[int, int]]:

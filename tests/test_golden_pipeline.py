@@ -88,7 +88,8 @@ def test_no_table_is_the_neutral_one() -> None:
     SETTINGS,
     replace(SETTINGS, stride=3, threshold_mode=ThresholdMode.OFF),
     replace(SETTINGS, readout_mode=ReadoutMode.RAW, stride=3),
-], ids=["sliding", "macro-pixels", "raw"])  # fmt: skip
+    replace(SETTINGS, audit_period=7),
+], ids=["sliding", "macro-pixels", "raw", "audit"])  # fmt: skip
 def test_a_series_in_pieces_is_the_series(settings: Settings) -> None:
     whole, timestamps = series(settings), {number: number * 1000 for number in range(FRAMES)}
     stream, counters = b"", Counters()
@@ -117,8 +118,23 @@ def test_raw_frames_hold_the_corrected_pixels_and_run_no_kernel() -> None:
     assert not raw.guard.any()
     assert edge.counters.convolution_saturated > 0
     assert raw.counters == replace(edge.counters, convolution_saturated=0)
-    assert {payload.type for frame in raw.payloads for payload in frame} == {PacketType.STORED}
-    assert len(raw.payloads[0][0].data) == 32 * 32 * 12 // 8
+    assert {payload.type for frame in raw.payloads for payload in frame} <= {PacketType.RAW, PacketType.RAW_STORED}
+
+
+@pytest.mark.parametrize(("period", "expected"), [(0, []), (1, list(range(10))), (4, [0, 4, 8])])
+@pytest.mark.parametrize("stride", [1, 3])
+def test_audit_frames_are_edges_and_raw_frames_in_one(period: int, expected: list[int], stride: int) -> None:
+    edge, raw = (series(replace(SETTINGS, readout_mode=mode, stride=stride, meta_period=0), 10) for mode in ReadoutMode)
+    audit = series(replace(SETTINGS, audit_period=period, stride=stride, meta_period=0), 10)
+    assert audit.counters == edge.counters
+    for number in range(10):
+        found, whole = audit.payloads[number], edge.payloads[number]
+        if number in expected:
+            assert [payload.last for payload in found] == [False, True]
+            whole = [replace(whole[0], last=False), *raw.payloads[number]]
+        assert found == whole
+    in_raw = series(replace(SETTINGS, audit_period=1, readout_mode=ReadoutMode.RAW, meta_period=0), 10)
+    assert in_raw.payloads == raw.payloads
 
 
 @pytest.mark.parametrize(("period", "expected"), [(0, [0]), (1, list(range(20))), (7, [0, 7, 14]), (32, [0])])
@@ -167,10 +183,10 @@ def test_sequence_and_generation_wrap() -> None:
     )
     found = packets(result.stream({256: 0}, tick_rate=1))
     assert [(header["type"], header["sequence"], header["generation"]) for header, _ in found] == [
-        (PacketType.BITMAP, 254, 3),
-        (PacketType.BITMAP, 255, 3),
+        (PacketType.EDGE, 254, 3),
+        (PacketType.EDGE, 255, 3),
         (PacketType.META, 0, 3),
-        (PacketType.BITMAP, 0, 3),
+        (PacketType.EDGE, 0, 3),
     ]
 
 

@@ -1,6 +1,6 @@
 """Golden model of the encoder: one frame's values to the payloads of its packets.
 
-threshold (edge readout), correct (raw readout) -> [encode] -> frame
+threshold (edge readout), correct (raw readout, audit frames) -> [encode] -> frame
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeray.protocol.detector import Detector
-from edgeray.protocol.packets import WORD_BITS, PacketType
+from edgeray.protocol.packets import PacketType
 from edgeray.protocol.registers import ReadoutMode, ThresholdMode
 from edgeray.protocol.settings import Settings
+from sim.golden.code import code
 from sim.golden.fixed_point import Mask
+from sim.golden.predict import residuals
 from sim.golden.stack import StackError
 
 
@@ -26,34 +28,46 @@ class Payload:
     data: bytes
 
 
-def payloads(values: npt.NDArray[np.integer], kept: Mask, *, detector: Detector, settings: Settings) -> list[Payload]:
-    """STORED payloads of every value (raw readout, threshold OFF), or BITMAP payloads of those kept.
+def payloads(
+    values: npt.NDArray[np.integer],
+    kept: Mask,
+    *,
+    detector: Detector,
+    settings: Settings,
+    raw: bool = False,
+    more: bool = False,
+) -> list[Payload]:
+    """EDGE payloads of the values kept or RAW payloads of every pixel; each at fixed width where its code is longer.
 
     Parameters
     ----------
-    values : int[rows, columns] of ONE frame, `settings.frame_shape(detector)`: corrected pixels, or kernel responses.
-    kept : bool[rows, columns]; STORED payloads do not ask for it.
+    values : int[rows, columns] of ONE frame, codes: kernel responses, `settings.frame_shape(detector)`, or pixels.
+    kept : bool[rows, columns]: what is sent; pixels do not ask for it.
+    raw : the values are the whole array's corrected pixels, also in edge readout (an audit frame).
+    more : RAW packets of this frame follow, so that none of these payloads is its last.
 
     Raises
     ------
-    StackError : arrays of another shape.
+    StackError : arrays of another shape, or a value kept that is under the threshold.
     """
-    rows, columns = settings.frame_shape(detector)
+    raw = raw or settings.readout_mode == ReadoutMode.RAW
+    rows, columns = detector.frame_shape(1) if raw else settings.frame_shape(detector)
     for name, shape in (("values", values.shape), ("kept", kept.shape)):
         if shape != (rows, columns):
             raise StackError(f"{name} wants one frame of {rows} rows and {columns} columns, not shape {shape}")
-    raw = settings.readout_mode == ReadoutMode.RAW
-    stored = raw or settings.threshold_mode == ThresholdMode.OFF
+    positive = not raw and settings.threshold_mode == ThresholdMode.POSITIVE
+    threshold = 1 if raw or settings.threshold_mode == ThresholdMode.OFF else settings.edge_threshold
     bits = detector.sample_bits if raw else detector.response_bits
+    coded, stored = (PacketType.RAW, PacketType.RAW_STORED) if raw else (PacketType.EDGE, PacketType.EDGE_STORED)
 
     found, step = [], detector.rows_per_packet
     for first in range(0, rows, step):
         part, flags = values[first : first + step], kept[first : first + step]
-        if stored:
-            kind, content = PacketType.STORED, _packed(part.ravel(), bits)
-        else:
-            kind, content = PacketType.BITMAP, _bitmap(flags) + _packed(part[flags], bits)
-        found.append(Payload(kind, first, first + step >= rows, content))
+        symbols = residuals(part, detector.sample_bits) if raw else np.where(flags, part, 0)
+        content = code(symbols, sample_bits=detector.sample_bits, threshold=threshold, positive=positive)
+        fixed = _packed((part if raw else symbols).ravel(), bits)
+        kind, content = (stored, fixed) if len(content) > len(fixed) else (coded, content)
+        found.append(Payload(kind, first, first + step >= rows and not more, content))
     return found
 
 
@@ -61,9 +75,3 @@ def _packed(values: npt.NDArray[np.integer], bits: int) -> bytes:
     """Two's complement of `bits` bits (16 at most) a value, least significant bit first, zeros to a whole byte."""
     octets = values.astype("<i2").view(np.uint8).reshape(-1, 2)
     return np.packbits(np.unpackbits(octets, axis=1, count=bits, bitorder="little"), bitorder="little").tobytes()
-
-
-def _bitmap(kept: Mask) -> bytes:
-    """One bit a pixel, least significant bit first, zeros to a whole word."""
-    octets = np.packbits(kept, bitorder="little").tobytes()
-    return octets + bytes(-len(octets) % (WORD_BITS // 8))

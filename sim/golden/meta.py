@@ -46,13 +46,13 @@ def payload(
 
     Raises ValueError where a value does not fit its field, or the kernel not the detector.
     """
-    rows, columns = settings.frame_shape(detector)
     kernel = settings.kernel.padded(detector.kernel_size)
     fields = {
-        "columns": columns,
-        "rows": rows,
-        "sample_bits": detector.sample_bits,
+        "columns": detector.columns,
+        "rows": detector.rows,
+        "guard_ring": detector.guard_ring,
         "kernel_size": detector.kernel_size,
+        "sample_bits": detector.sample_bits,
         "readout_mode": settings.readout_mode,
         "threshold_mode": settings.threshold_mode,
         "edge_threshold": settings.edge_threshold,

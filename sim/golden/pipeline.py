@@ -1,7 +1,7 @@
 """Golden model of the whole readout: samples of a series of frames to pixels, responses and the bytes on the link.
 
 samples -> cds -> pga -> correct -+-> window -> convolve -> threshold -+-> encode -> frame -> bytes
-                                  +----------- raw readout ------------+
+                                  +----- raw readout, audit frames ----+
 """
 
 from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ class Result:
     responses : int16[n, *settings.frame_shape(detector)], codes: kernel responses; the pixels in raw readout.
     kept : bool of the responses' shape: what is sent.
     guard : bool[frame rows, frame columns]: positions of the guard ring that no kernel sees; all False in raw readout.
-    payloads : payloads of each frame, without META.
+    payloads : payloads of each frame, without META; those of an audit frame's pixels behind those of its responses.
     before : counters at the start of each frame.
     counters : counters after the last one.
     """
@@ -129,6 +129,7 @@ def read_out(
     """Read `n` frames of one series out.
 
     A long series can be done in pieces: give the next one `first_image_id` + `len(result)` and `result.counters`.
+    No frame is dropped: in edge readout those whose number is a multiple of audit_period are audit frames.
 
     Parameters
     ----------
@@ -155,6 +156,7 @@ def read_out(
     pixels = np.empty(first.shape, np.uint16)
     responses, kept = np.empty((count, *shape), np.int16), np.empty((count, *shape), np.bool_)
     guard = np.zeros(shape, np.bool_)
+    audit_period = settings.audit_period if settings.readout_mode == ReadoutMode.EDGE else 0
     encoded: list[list[Payload]] = []
     before, so_far = [], counters or Counters()
     step = max(1, _GROUP_PIXELS // (detector.rows * detector.columns))
@@ -183,10 +185,12 @@ def read_out(
             kept[some] = threshold(
                 responses[some], guard, mode=settings.threshold_mode, edge_threshold=settings.edge_threshold
             )
-        encoded += [
-            payloads(*frame, detector=detector, settings=settings)
-            for frame in zip(responses[some], kept[some], strict=True)
-        ]
+        for frame in range(start, start + len(values)):
+            audit = bool(audit_period) and (first_image_id + frame) % audit_period == 0
+            encoded.append(payloads(responses[frame], kept[frame], detector=detector, settings=settings, more=audit))
+            if audit:
+                every = np.ones(pixels.shape[1:], np.bool_)
+                encoded[-1] += payloads(pixels[frame], every, detector=detector, settings=settings, raw=True)
         counts = {name: mask.sum(axis=(1, 2)).tolist() for name, mask in masks.items()}
         for frame in range(len(values)):
             before.append(so_far)

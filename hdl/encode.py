@@ -1,149 +1,119 @@
 """Encoder: turns a frame's pixels into payloads.
 
-    kept or not --> bitmap, a word every 32 pixels --\\
-    pixel                                             [Encode] -> words, each with its place -> packet buffer
-    value, if kept -> packed bits, a word when full --/
+                       +-> [Code] -> [Pack] -- coded ------+
+    pixel -> [Predict] +                                    +-> words -> packet buffer
+                       +-> [Pack] -- at fixed width -------+
 
-The bitmap comes first in a payload and its length is known beforehand, so both parts are written as they fill.
+Which of the two is shorter is known only after a packet's last pixel, so both are written; the shorter one is kept.
 """
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
-from edgeray.protocol.packets import WORD_BITS, PacketType
-from edgeray.protocol.registers import BY_NAME, ReadoutMode, ThresholdMode
+from edgeray.protocol.code import MAX_CODE_BITS
+from edgeray.protocol.packets import PacketType
+from edgeray.protocol.registers import BY_NAME
+from hdl.code import Code
 from hdl.layouts import result_layout, word_layout
+from hdl.pack import Pack
 from hdl.params import Params
+from hdl.predict import Predict
 
 
 class Encode(wiring.Component):
-    """Writes STORED payloads of every pixel (raw readout, or threshold OFF) or BITMAP payloads of the kept ones.
+    """Writes the payload of every `Params.rows_per_packet` rows: EDGE or RAW, or at fixed width where that is shorter.
 
-    A payload ends after `Params.rows_per_packet` rows and at the end of the frame. One pixel a clock; at the end of a
-    payload the stage accepts nothing for 3 or 4 clocks, in which it writes what is left. Latency: a word of values is
-    shown 1 clock after the pixel that fills it is accepted, a full word of the bitmap 1 or 2 clocks later, a payload's
-    end 4 or 5 clocks after its last pixel. Nothing saturates.
+    One pixel a clock, whatever its code; after a payload's last pixel none is taken until the payload's end is out,
+    `latency` clocks later. Nothing stalls what is inside, so `i.ready` comes from a register. Nothing saturates.
 
     Members
     -------
-    i : stream of `result_layout`; in raw readout every pixel is kept and not negative
+    i : stream of `result_layout`; a raw pixel is kept and not negative
     o : stream of `word_layout`
-    readout_mode, threshold_mode, stride : registers of that name, constant during a frame
+    raw : the pixels are raw ones
+    threshold_mode, edge_threshold : registers of that name
+        all three constant from a frame's first pixel until its last payload's end is out
     """
 
-    latency = 1
+    latency = Predict.latency + Code.latency + Pack.latency + 4
 
     def __init__(self, params: Params):
         self._params = params
         super().__init__({
             "i": In(stream.Signature(result_layout(params))),
-            "o": Out(stream.Signature(word_layout(params))),
-            "readout_mode": In(BY_NAME["readout_mode"].bits),
+            "o": Out(stream.Signature(word_layout(), always_ready=True)),
+            "raw": In(1),
             "threshold_mode": In(BY_NAME["threshold_mode"].bits),
-            "stride": In(BY_NAME["stride"].bits),
+            "edge_threshold": In(BY_NAME["edge_threshold"].bits),
         })  # fmt: skip
 
     def elaborate(self, platform):
         params = self._params
         m = Module()
-        pixel, word = self.i.payload, self.o.payload
-        raw = self.readout_mode == ReadoutMode.RAW
-        stored = raw | (self.threshold_mode == ThresholdMode.OFF)
-        value_bits = Mux(raw, params.sample_bits, params.response_bits)
-        value_mask = Mux(raw, params.full_scale, (1 << params.response_bits) - 1)
-
-        # Rows of the payload so far, and the frame's row that it begins with.
-        most_rows = min(params.rows, params.rows_per_packet)
-        row, first_row, last = Signal(range(most_rows + 1)), Signal(len(word.first_row)), Signal()
-        # Words written of each part, and the bits that do not fill one yet.
-        bitmap_words, value_words = Signal(len(word.offset)), Signal(len(word.offset))
-        bitmap, bitmap_fill = Signal(WORD_BITS), Signal(range(WORD_BITS))
-        packed, packed_fill = Signal(WORD_BITS), Signal(range(WORD_BITS))
-        # A full word of the bitmap waits here for a clock in which no value word is written. That is one of the next
-        # two: a pixel has too few bits to fill a word every clock.
-        waiting, waiting_valid = Signal(WORD_BITS), Signal()
-
-        values_start = Signal(len(word.offset))
-        with m.If(~stored):
-            m.d.comb += values_start.eq(self._bitmap_words(m, first_row))
-
-        advance, accept = Signal(), Signal()
-        bitmap_next, packed_next = Signal(WORD_BITS), Signal(2 * WORD_BITS)
-        fill_next = Signal(range(2 * WORD_BITS))
-        fills_word, ends = Signal(), Signal()
+        m.submodules.predict = predict = Predict(params)
+        m.submodules.code = code = Code(params)
+        m.submodules.coded = coded = Pack(MAX_CODE_BITS)
+        m.submodules.fixed = fixed = Pack(params.response_bits)
+        connect(m, predict.o, code.i)
+        connect(m, code.o, coded.i)
+        symbol, value = predict.o, fixed.i.payload
+        is_open = Signal(init=1)
         m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
-            accept.eq(self.i.valid & self.i.ready),
-            bitmap_next.eq(bitmap | (pixel.kept << bitmap_fill)),
-            packed_next.eq(packed | ((pixel.value & value_mask) << packed_fill)),
-            fill_next.eq(packed_fill + value_bits),
-            fills_word.eq(accept & pixel.kept & (fill_next >= WORD_BITS)),
-            ends.eq(pixel.row_last & (pixel.last | (row == most_rows - 1))),
+            self.i.ready.eq(is_open),
+            predict.i.valid.eq(self.i.valid & is_open),
+            predict.i.payload.eq(self.i.payload),
+            predict.raw.eq(self.raw),
+            code.raw.eq(self.raw),
+            code.threshold_mode.eq(self.threshold_mode),
+            code.edge_threshold.eq(self.edge_threshold),
+            fixed.i.valid.eq(symbol.valid),
+            value.bits.eq(symbol.payload.value),
+            value.length.eq(Mux(self.raw, params.sample_bits, params.response_bits)),
+            value.end.eq(symbol.payload.end),
+            value.last.eq(symbol.payload.last),
         ]
-
-        def write(offset, content):
-            return [self.o.valid.eq(1), word.end.eq(0), word.offset.eq(offset), word.data.eq(content)]
-
-        write_waiting = [*write(bitmap_words, waiting), waiting_valid.eq(0), bitmap_words.eq(bitmap_words + 1)]
-
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(0)
-        with m.FSM():
-            with m.State("PIXELS"):
-                m.d.comb += self.i.ready.eq(advance)
-                with m.If(fills_word):
-                    m.d.sync += [*write(values_start + value_words, packed_next), value_words.eq(value_words + 1)]
-                with m.Elif(advance & waiting_valid):
-                    m.d.sync += write_waiting
-                with m.If(accept):
-                    m.d.sync += row.eq(row + pixel.row_last)
-                    with m.If(pixel.kept):
-                        m.d.sync += [
-                            packed.eq(Mux(fills_word, packed_next >> WORD_BITS, packed_next)),
-                            packed_fill.eq(fill_next),
-                        ]
-                    with m.If(~stored):
-                        m.d.sync += [bitmap.eq(bitmap_next), bitmap_fill.eq(bitmap_fill + 1)]
-                        with m.If(bitmap_fill == WORD_BITS - 1):
-                            m.d.sync += [bitmap.eq(0), waiting.eq(bitmap_next), waiting_valid.eq(1)]
-                    with m.If(ends):
-                        m.d.sync += last.eq(pixel.last)
-                        m.next = "REST OF BITMAP"
-            with m.State("REST OF BITMAP"), m.If(advance):
-                with m.If(waiting_valid):
-                    m.d.sync += write_waiting
-                with m.Else():
-                    with m.If(bitmap_fill != 0):
-                        m.d.sync += write(bitmap_words, bitmap)
-                    m.next = "REST OF VALUES"
-            with m.State("REST OF VALUES"), m.If(advance):
-                with m.If(packed_fill != 0):
-                    m.d.sync += write(values_start + value_words, packed)
-                m.next = "END"
-            with m.State("END"), m.If(advance):
-                m.d.sync += [
-                    self.o.valid.eq(1),
-                    word.end.eq(1),
-                    word.type.eq(Mux(stored, PacketType.STORED, PacketType.BITMAP)),
-                    word.length.eq(((values_start + value_words) << 2) + ((packed_fill + 7) >> 3)),
-                    word.first_row.eq(first_row),
-                    word.last.eq(last),
-                    first_row.eq(Mux(last, 0, first_row + most_rows)),
-                    Cat(row, bitmap_words, value_words, bitmap, bitmap_fill, packed, packed_fill).eq(0),
-                ]
-                m.next = "PIXELS"
+        with m.If(predict.i.valid & predict.ends):
+            m.d.sync += is_open.eq(0)
+        with m.If(self.o.valid & self.o.payload.end):
+            m.d.sync += is_open.eq(1)
+        self._write(m, coded.o, fixed.o)
         return m
 
-    def _bitmap_words(self, m: Module, first_row: Signal) -> Signal:
-        """Words of the bitmap of the payload that begins with `first_row`: a full one's, or the frame's last one's."""
-        params, step = self._params, self._params.rows_per_packet
-        words = Signal(len(self.o.payload.offset))
-        with m.Switch(self.stride):
-            for stride in params.strides:
-                with m.Case(stride):
-                    rows, columns = params.frame_shape(stride)
-                    tail = (rows - 1) // step * step
-                    full, rest = (-(-count * columns // WORD_BITS) for count in (step, rows - tail))
-                    m.d.comb += words.eq(Mux(first_row == tail, rest, full))
-        return words
+    def _write(self, m: Module, coded, fixed) -> None:
+        """Words of both to the buffer, and the payload's end when the code, which comes later, is over."""
+        params, word = self._params, self.o.payload
+        words = params.payload_words
+        count, full, too_long = Signal(range(words + 1)), Signal(), Signal()
+        first_row, length, stored = Signal(len(word.first_row)), Signal(len(word.length)), Signal()
+        ends = coded.valid & coded.payload.end
+        has_coded = coded.valid & ~coded.payload.end
+        has_fixed = fixed.valid & ~fixed.payload.end
+        # Code that the payload has no room for is longer than fixed width, and let go.
+        m.d.comb += [full.eq(count == words), stored.eq(too_long | (coded.payload.length > length))]
+        m.d.sync += [
+            self.o.valid.eq(coded.valid | has_fixed),
+            word.has_coded.eq(has_coded & ~full),
+            word.coded.eq(coded.payload.data),
+            word.has_fixed.eq(has_fixed),
+            word.fixed.eq(fixed.payload.data),
+            word.end.eq(ends),
+            word.skip.eq(stored),
+            word.length.eq(Mux(stored, length, coded.payload.length)),
+            word.first_row.eq(first_row),
+            word.last.eq(coded.payload.last),
+        ]
+        with m.If(self.raw):
+            m.d.sync += word.type.eq(Mux(stored, PacketType.RAW_STORED, PacketType.RAW))
+        with m.Else():
+            m.d.sync += word.type.eq(Mux(stored, PacketType.EDGE_STORED, PacketType.EDGE))
+        with m.If(fixed.valid & fixed.payload.end):
+            m.d.sync += length.eq(fixed.payload.length)
+        with m.If(ends):
+            m.d.sync += [
+                count.eq(0),
+                too_long.eq(0),
+                first_row.eq(Mux(coded.payload.last, 0, first_row + params.rows_per_packet)),
+            ]
+        with m.Elif(has_coded):
+            m.d.sync += [count.eq(count + ~full), too_long.eq(full)]

@@ -43,15 +43,31 @@ def result_layout(params: Params) -> data.StructLayout:
     return pixel_layout(signed(params.response_bits), kept=1)
 
 
-def word_layout(params: Params) -> data.StructLayout:
-    """A step of writing a payload into the packet buffer.
+def symbol_layout(params: Params) -> data.StructLayout:
+    """What is coded of one pixel, and what is sent of it at fixed width; `end` marks a packet's last pixel."""
+    bits = params.response_bits
+    return data.StructLayout({"symbol": signed(bits), "value": bits, "row_last": 1, "end": 1, "last": 1})
 
-    Either `data` for word `offset` of the payload, or, where `end` is set, the payload's header fields: with it the
-    payload is complete.
+
+def code_layout(width: int) -> data.StructLayout:
+    """The lowest `length` of up to `width` bits, the others 0; `end` marks a packet's last code, `last` a frame's."""
+    return data.StructLayout({"bits": width, "length": range(width + 1), "end": 1, "last": 1})
+
+
+def packed_layout(word_bits: int = WORD_BITS) -> data.StructLayout:
+    """A word of a payload; or, where `end` is set, no data but the `length` in bytes of the payload that is over."""
+    return data.StructLayout({"data": word_bits, "length": 16, "end": 1, "last": 1})
+
+
+def word_layout() -> data.StructLayout:
+    """A step of writing a payload into the packet buffer: the next word of its code, or at fixed width, or both.
+
+    Or, where `end` is set, neither, but the payload's header fields; with it the payload is complete. `skip` says that
+    it is the one at fixed width, else it is the code.
     """
-    offset = (params.packet_bytes * 8 // WORD_BITS - 1).bit_length()
+    parts = {"has_coded": 1, "coded": WORD_BITS, "has_fixed": 1, "fixed": WORD_BITS}
     header = {name: HEADER[name].bits for name in ("type", "length", "first_row", "last")}
-    return data.StructLayout({"offset": offset, "data": WORD_BITS, "end": 1, **header})
+    return data.StructLayout({**parts, "end": 1, "skip": 1, **header})
 
 
 def reply_layout() -> data.StructLayout:

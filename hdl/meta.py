@@ -20,7 +20,7 @@ class Meta(wiring.Component):
     Members
     -------
     start : one clock, while not `busy`
-    busy : from the clock after `start` until the payload's end is accepted
+    busy : from the clock after `start` until the payload's end is out
     every name of `META`, kernel_weights : what the payload says
     o : stream of `word_layout`
     """
@@ -32,7 +32,7 @@ class Meta(wiring.Component):
             "busy": Out(1),
             **{field.name: In(signed(field.bits) if field.signed else unsigned(field.bits)) for field in META},
             "kernel_weights": In(data.ArrayLayout(signed(WEIGHT_BITS), params.kernel_size**2)),
-            "o": Out(stream.Signature(word_layout(params))),
+            "o": Out(stream.Signature(word_layout(), always_ready=True)),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -45,8 +45,8 @@ class Meta(wiring.Component):
         word = self.o.payload
         m.d.comb += [
             self.o.valid.eq(self.busy),
-            word.offset.eq(place),
-            word.data.eq(chosen),
+            word.has_coded.eq(~word.end),
+            word.coded.eq(chosen),
             word.end.eq(place == self._words),
             word.type.eq(PacketType.META),
             word.length.eq(self._words * WORD_BITS // 8),
@@ -57,7 +57,7 @@ class Meta(wiring.Component):
                     m.d.comb += chosen.eq(payload[number * WORD_BITS :][:WORD_BITS])
         with m.If(self.start):
             m.d.sync += [self.busy.eq(1), place.eq(0)]
-        with m.Elif(self.busy & self.o.ready):
+        with m.Elif(self.busy):
             m.d.sync += place.eq(place + 1)
             with m.If(word.end):
                 m.d.sync += self.busy.eq(0)

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from math import ceil, log2
 
 from edgeray.protocol.detector import Detector, GeometryError
+from edgeray.protocol.packets import WORD_BITS, meta_payload_size
+
+HEADER_WORDS = 2
+"""Words of the packet buffer that a packet's header takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +21,8 @@ class Params(Detector):
         clock); 0 stands for the latter.
     adc_latency : clocks from a conversion strobe to its sample at the port.
     clock_frequency : clocks a second, the tick rate that frames carry.
-    buffer_bytes : packet buffer, a power of two; 0 stands for the smallest that holds two full packets.
+    audit : keep the pixels of a frame in a memory, so that audit frames can be sent.
+    buffer_bytes : packet buffer, a power of two; 0 stands for the smallest that a frame fits in whatever its pixels.
 
     Raises
     ------
@@ -27,6 +32,7 @@ class Params(Detector):
     multipliers: int = 0
     adc_latency: int = 1
     clock_frequency: int = 24_000_000
+    audit: bool = True
     buffer_bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -36,12 +42,29 @@ class Params(Detector):
         self._check("clock_frequency", 1, 2**32 - 1)
         if not self.multipliers:
             object.__setattr__(self, "multipliers", self.kernel_size**2)
+        least = self.frame_words(audit=self.audit) * WORD_BITS // 8
         if not self.buffer_bytes:
-            object.__setattr__(self, "buffer_bytes", 1 << ceil(log2(2 * self.packet_bytes)))
-        if self.buffer_bytes & (self.buffer_bytes - 1) or self.buffer_bytes < 2 * self.packet_bytes:
-            raise GeometryError(
-                f"buffer_bytes must be a power of two of at least {2 * self.packet_bytes}, not {self.buffer_bytes}"
-            )
+            object.__setattr__(self, "buffer_bytes", 1 << ceil(log2(least)))
+        if self.buffer_bytes & (self.buffer_bytes - 1) or self.buffer_bytes < least:
+            raise GeometryError(f"buffer_bytes must be a power of two of at least {least}, not {self.buffer_bytes}")
+
+    @property
+    def payload_words(self) -> int:
+        """Words of a packet's longest payload."""
+        return ceil(self.payload_bytes(min(self.rows, self.rows_per_packet)) * 8 / WORD_BITS)
+
+    @property
+    def meta_words(self) -> int:
+        """Words of a META payload."""
+        return meta_payload_size(self.kernel_size) * 8 // WORD_BITS
+
+    def frame_words(self, *, audit: bool) -> int:
+        """Words of the packet buffer that a frame and its META can take, an audit frame with its pixels.
+
+        A packet has its header and room for its payload twice, in code and at fixed width.
+        """
+        packets = self.packets * (2 if audit else 1)
+        return HEADER_WORDS + self.meta_words + packets * (HEADER_WORDS + 2 * self.payload_words)
 
     @property
     def steps(self) -> int:

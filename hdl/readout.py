@@ -1,8 +1,8 @@
 """The core: every stage, wired; it names no board.
 
-ROIC <- scan -> adc -> cds -> pga -> correct -+-> window -> convolve -> threshold -+-> encode -> frame -> tx
-                                              +------------- raw readout ----------+              ^
-rx -> command -> registers -> settings of every stage                              meta, replies -+
+ROIC <- scan -> adc -> cds -> pga -> correct -> audit -+-> window -> convolve -> threshold -+-> encode -> frame -> tx
+                                                       +-------- raw, audit frames ---------+              ^
+rx -> command -> registers -> settings of every stage                                       meta, replies -+
 """
 
 from amaranth import Cat, Module, Mux, Signal, unsigned
@@ -11,10 +11,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from edgeray.protocol.registers import COMMAND_BITS, ReadoutMode, register_map_hash
 from hdl.adc import ParallelADC
+from hdl.audit import Audit
 from hdl.cds import CDS
 from hdl.command import Command
 from hdl.convolve import Convolve
 from hdl.correct import Correct
+from hdl.counter import SaturatingCounter
 from hdl.encode import Encode
 from hdl.frame import Frame
 from hdl.meta import Meta
@@ -56,8 +58,8 @@ class Readout(wiring.Component):
     """From the readout chip's samples to packets, and from commands to settings.
 
     One frame is in flight at a time: the next one starts when the one before is in the packet buffer and has left every
-    stage.
-    Settings come into force, and series start, only in between. Frames are dropped whole, before they start.
+    stage. Settings come into force, and series start, only in between. A frame starts only while the packet buffer has
+    room for all of it, so whatever the link does, it ends; frames are dropped whole, before they start.
 
     Members
     -------
@@ -90,6 +92,7 @@ class Readout(wiring.Component):
         m.submodules.cds = self._cds = CDS(params)
         m.submodules.pga = self._pga = PGA(params)
         m.submodules.correct = self._correct = Correct(params)
+        m.submodules.audit = self._audit = Audit(params)
         m.submodules.window = self._window = Window(params)
         m.submodules.convolve = self._convolve = Convolve(params)
         m.submodules.threshold = self._threshold = Threshold(params)
@@ -98,7 +101,7 @@ class Readout(wiring.Component):
         m.submodules.frame = self._frame = Frame(params)
 
         settled = (scan, self._cds, self._pga, self._correct, self._window, self._convolve, self._threshold)
-        for stage in (*settled, self._encode, self._meta):
+        for stage in (*settled, self._audit, self._encode, self._meta):
             for name in bank.settings.shape().members:
                 if name in stage.signature.members:
                     m.d.comb += getattr(stage, name).eq(bank.settings[name])
@@ -112,6 +115,7 @@ class Readout(wiring.Component):
             self.armed.eq(scan.armed),
             self.image_id.eq(scan.image_id),
         ]
+        self._plan_audits(m)
         self._wire_pixels(m)
         self._wire_payloads(m)
         self._wire_commands(m)
@@ -134,22 +138,23 @@ class Readout(wiring.Component):
         connect(m, self._window.o, self._convolve.i)
         connect(m, self._convolve.o, self._threshold.i)
 
-        corrected, window, result = self._correct.o, self._window.i, self._threshold.o
-        raw = self._bank.settings.readout_mode == ReadoutMode.RAW
-        m.d.comb += window.payload.eq(corrected.payload)
-        with m.If(raw):
+        connect(m, self._correct.o, self._audit.i)
+        connect(m, self._audit.edge, self._window.i)
+        raw, result = self._audit.raw, self._threshold.o
+        m.d.comb += [
+            encode.raw.eq((self._bank.settings.readout_mode == ReadoutMode.RAW) | self._pixels_of_audit),
+        ]
+        with m.If(encode.raw):
             m.d.comb += [
-                encode.i.valid.eq(corrected.valid),
-                corrected.ready.eq(encode.i.ready),
-                encode.i.payload.value.eq(corrected.payload.value),
+                encode.i.valid.eq(raw.valid),
+                raw.ready.eq(encode.i.ready),
+                encode.i.payload.value.eq(raw.payload.value),
                 encode.i.payload.kept.eq(1),
-                encode.i.payload.row_last.eq(corrected.payload.row_last),
-                encode.i.payload.last.eq(corrected.payload.last),
+                encode.i.payload.row_last.eq(raw.payload.row_last),
+                encode.i.payload.last.eq(raw.payload.last),
             ]
         with m.Else():
             m.d.comb += [
-                window.valid.eq(corrected.valid),
-                corrected.ready.eq(window.ready),
                 encode.i.valid.eq(result.valid),
                 result.ready.eq(encode.i.ready),
                 encode.i.payload.eq(result.payload),
@@ -159,15 +164,24 @@ class Readout(wiring.Component):
         """The way of a payload to the link; META goes into the buffer before its frame's first word."""
         meta, encode, frame = self._meta, self._encode, self._frame
         with m.If(meta.busy):
-            connect_stream(m, meta.o, frame.i)
+            m.d.comb += [frame.i.valid.eq(meta.o.valid), frame.i.payload.eq(meta.o.payload)]
         with m.Else():
-            connect_stream(m, encode.o, frame.i)
+            m.d.comb += [
+                frame.i.valid.eq(encode.o.valid),
+                frame.i.payload.eq(encode.o.payload),
+                # An audit frame goes on where its edges end.
+                frame.i.payload.last.eq(encode.o.payload.last & ~self._edges_of_audit),
+            ]
         connect(m, frame.o, flipped(self.tx))
-        m.d.comb += [frame.sequence.eq(self._scan.image_id), frame.generation.eq(self._bank.counters.generation)]
+        m.d.comb += [
+            frame.sequence.eq(self._scan.image_id),
+            frame.generation.eq(self._bank.counters.generation),
+            frame.audit.eq(self._audit_due),
+        ]
 
     def _wire_commands(self, m: Module) -> None:
         """Commands, and what is done between two frames: taking settings over, starting a series."""
-        command, bank, scan, correct, encode = self._command, self._bank, self._scan, self._correct, self._encode
+        command, bank, scan, correct = self._command, self._bank, self._scan, self._correct
         connect(m, flipped(self.rx), command.i)
         connect(m, command.bus, bank.bus)
         connect(m, command.reply, self._frame.reply)
@@ -183,13 +197,8 @@ class Readout(wiring.Component):
             self.uart_divisor.eq(bank.direct.uart_divisor),
         ]
 
-        in_flight, written, apply_pending = Signal(), Signal(), Signal()
-        with m.If(scan.frame_start):
-            m.d.sync += [in_flight.eq(1), written.eq(0)]
-        with m.Elif(written & self._window.idle & ~scan.exposing):
-            m.d.sync += in_flight.eq(0)
-        with m.If(encode.o.valid & encode.o.ready & encode.o.payload.end & encode.o.payload.last):
-            m.d.sync += written.eq(1)
+        in_flight, apply_pending = Signal(), Signal()
+        self._follow(m, in_flight)
         with m.If(orders.apply):
             m.d.sync += apply_pending.eq(1)
         with m.Elif(bank.take_over):
@@ -201,6 +210,40 @@ class Readout(wiring.Component):
             self.busy.eq(in_flight),
             bank.counters.state.eq(Cat(scan.armed, in_flight, apply_pending, self._frame.unsent)),
         ]
+
+    def _plan_audits(self, m: Module) -> None:
+        """Which frames are audit frames, and which part of one is written."""
+        settings, scan = self._bank.settings, self._scan
+        self._audit_due, self._edges_of_audit, self._pixels_of_audit = Signal(), Signal(), Signal()
+        since = Signal.like(settings.audit_period)
+        wanted = (settings.audit_period != 0) & (settings.readout_mode == ReadoutMode.EDGE)
+        m.d.comb += self._audit_due.eq(wanted & (since == 0))
+        with m.If(scan.series_start):
+            m.d.sync += since.eq(0)
+        with m.Elif(scan.frame_start):
+            m.d.sync += since.eq(Mux(since + 1 >= settings.audit_period, 0, since + 1))
+        with m.If(scan.frame_start):
+            m.d.sync += [self._edges_of_audit.eq(self._audit_due), self._pixels_of_audit.eq(0)]
+        with m.Elif(self._audit.replay):
+            m.d.sync += [self._edges_of_audit.eq(0), self._pixels_of_audit.eq(1)]
+
+    def _follow(self, m: Module, in_flight: Signal) -> None:
+        """How far the frame in flight is: edges written, in an audit frame pixels too, every stage empty."""
+        scan, audit, end = self._scan, self._audit, self._encode.o
+        edges_written, written, settled = Signal(), Signal(), Signal()
+        m.d.comb += [
+            # The window takes rows below the last kernel position in when the edges may be written already.
+            settled.eq(self._window.idle & ~scan.exposing),
+            audit.replay.eq(edges_written & settled),
+        ]
+        with m.If(scan.frame_start):
+            m.d.sync += [in_flight.eq(1), written.eq(0)]
+        with m.Elif(written & settled):
+            m.d.sync += in_flight.eq(0)
+        with m.If(audit.replay):
+            m.d.sync += edges_written.eq(0)
+        with m.If(end.valid & end.payload.end & end.payload.last):
+            m.d.sync += [edges_written.eq(self._edges_of_audit), written.eq(~self._edges_of_audit)]
 
     def _count(self, m: Module) -> None:
         """What the STATUS registers show."""
@@ -220,12 +263,12 @@ class Readout(wiring.Component):
             ("correction_saturated", self._correct.saturated),
             ("convolution_saturated", self._convolve.saturated),
         ):
-            counter = Signal(len(getattr(status, name)), name=name)
-            m.d.comb += getattr(status, name).eq(counter)
-            with m.If(scan.series_start):
-                m.d.sync += counter.eq(0)
-            with m.Elif(pulse & ~counter.all()):
-                m.d.sync += counter.eq(counter + 1)
+            m.submodules[name] = counter = SaturatingCounter(len(getattr(status, name)))
+            m.d.comb += [
+                counter.count.eq(pulse),
+                counter.clear.eq(scan.series_start),
+                getattr(status, name).eq(counter.value),
+            ]
 
     def _describe(self, m: Module) -> None:
         """When a META is due, and what it says."""
@@ -246,15 +289,10 @@ class Readout(wiring.Component):
         with m.If(scan.frame_start):
             m.d.sync += dropped.eq(counters.dropped)
 
-        rows, columns = Signal(16), Signal(16)
-        m.d.comb += [rows.eq(params.rows), columns.eq(params.columns)]
-        with m.If(settings.readout_mode == ReadoutMode.EDGE), m.Switch(settings.stride):
-            for stride in params.strides:
-                with m.Case(stride):
-                    m.d.comb += [rows.eq(params.frame_shape(stride)[0]), columns.eq(params.frame_shape(stride)[1])]
         m.d.comb += [
-            meta.columns.eq(columns),
-            meta.rows.eq(rows),
+            meta.columns.eq(params.columns),
+            meta.rows.eq(params.rows),
+            meta.guard_ring.eq(params.guard_ring),
             meta.sample_bits.eq(params.sample_bits),
             meta.kernel_size.eq(params.kernel_size),
             meta.image_id.eq(scan.image_id),
@@ -268,15 +306,6 @@ class Readout(wiring.Component):
             ),
             meta.dropped.eq(dropped),
         ]
-
-
-def connect_stream(m: Module, source, sink) -> None:
-    """Connect two streams under a condition, which `wiring.connect` cannot."""
-    m.d.comb += [
-        sink.payload.eq(source.payload),
-        sink.valid.eq(source.valid),
-        source.ready.eq(sink.ready),
-    ]
 
 
 class SerialReadout(wiring.Component):

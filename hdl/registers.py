@@ -51,6 +51,7 @@ def constants(params: Params) -> Mapping[str, int]:
         "multipliers": params.multipliers,
         "buffer_bytes": params.buffer_bytes,
         "rows_per_packet": params.rows_per_packet,
+        "audit_memory": int(params.audit),
     }
 
 
@@ -95,6 +96,8 @@ class RegisterBank(wiring.Component):
             "pulsed": Out(data.StructLayout({name: 1 for name, _ in pulses})),
             "counters": Out(counters_signature),
         })  # fmt: skip
+        # Here, so that a proof can look at it.
+        self.shadow = Signal(self.settings.shape(), init=self._defaults())
 
     def _defaults(self):
         kernel = KERNELS["laplacian"].padded(self._params.kernel_size)
@@ -103,10 +106,11 @@ class RegisterBank(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        shadow = Signal(self.settings.shape(), init=self._defaults())
         read = Signal(32)
         outcome = Signal(ReplyStatus)
         m.d.sync += self.pulsed.eq(0)
+        with m.If(self.pulsed.correction_data):
+            m.d.sync += self.direct.correction_index.eq(self.direct.correction_index + 1)
         with m.If(self.bus.access):
             m.d.comb += outcome.eq(ReplyStatus.UNKNOWN_ADDRESS)
             m.d.sync += [self.bus.status.eq(outcome), self.bus.read_value.eq(read)]
@@ -114,14 +118,12 @@ class RegisterBank(wiring.Component):
                 for register in REGISTERS:
                     for place in range(min(register.count, self._params.kernel_size**2)):
                         with m.Case(register.address + place):
-                            self._access(m, register, place, shadow, read, outcome)
+                            self._access(m, register, place, read, outcome)
         with m.If(self.take_over):
-            m.d.sync += self.settings.eq(shadow)
-        with m.If(self.pulsed.correction_data):
-            m.d.sync += self.direct.correction_index.eq(self.direct.correction_index + 1)
+            m.d.sync += self.settings.eq(self.shadow)
         return m
 
-    def _access(self, m, register: Register, place: int, shadow, read, outcome) -> None:
+    def _access(self, m, register: Register, place: int, read, outcome) -> None:
         """One register's part of an access."""
         name = register.name
         m.d.comb += outcome.eq(ReplyStatus.OK)
@@ -130,7 +132,7 @@ class RegisterBank(wiring.Component):
         elif register.access is Access.STATUS:
             stored = getattr(self.counters, name)
         elif register.access is Access.SETTING:
-            stored = shadow[name] if register.count == 1 else shadow[name][place]
+            stored = self.shadow[name] if register.count == 1 else self.shadow[name][place]
         elif register.access is Access.DIRECT:
             stored = self.direct[name]
         else:
@@ -153,7 +155,11 @@ class RegisterBank(wiring.Component):
 
     def _accepts(self, register: Register):
         """Whether the register takes the value on the bus."""
-        choices = self._params.strides if register.name == "stride" else register.choices
+        choices = register.choices
+        if register.name == "stride":
+            choices = self._params.strides
+        elif register.name == "audit_period" and not self._params.audit:
+            choices = (0,)
         if choices:
             accepted = Const(0, 1)
             for choice in choices:

@@ -1,0 +1,95 @@
+"""Audit: keeps the pixels of a frame, to send them behind its edges.
+
+corrected pixel -> [Audit] -+-> edge -> window, convolution, threshold -+-> encoder
+                    | ^     +-> raw ------------------------------------+
+                   memory
+"""
+
+from amaranth import Module, Mux, Signal, unsigned
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from edgeray.protocol.registers import BY_NAME, ReadoutMode
+from hdl.layouts import pixel_layout
+from hdl.params import Params
+
+
+class Audit(wiring.Component):
+    """Sends a frame's pixels to `edge`, in raw readout to `raw`; and once more to `raw` when `replay` asks for it.
+
+    Latency 0, one pixel a clock; a replay's first pixel is shown 2 clocks after `replay`. Without `Params.audit` there
+    is no memory and no replay. Nothing saturates.
+
+    Members
+    -------
+    i : stream of corrected pixels
+    edge, raw : streams of the same
+    readout_mode : register of that name, constant during a frame
+    replay : one clock, between two frames: the pixels of the one before are to come again
+    replaying : from the clock after `replay` until the last pixel is taken
+    """
+
+    def __init__(self, params: Params):
+        self._params = params
+        pixels = stream.Signature(pixel_layout(unsigned(params.sample_bits)))
+        super().__init__({
+            "i": In(pixels),
+            "edge": Out(pixels),
+            "raw": Out(pixels),
+            "readout_mode": In(BY_NAME["readout_mode"].bits),
+            "replay": In(1),
+            "replaying": Out(1),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += [self.edge.payload.eq(self.i.payload), self.raw.payload.eq(self.i.payload)]
+        if self._params.audit:
+            self._remember(m)
+        with m.If(~self.replaying):
+            with m.If(self.readout_mode == ReadoutMode.RAW):
+                m.d.comb += [self.raw.valid.eq(self.i.valid), self.i.ready.eq(self.raw.ready)]
+            with m.Else():
+                m.d.comb += [self.edge.valid.eq(self.i.valid), self.i.ready.eq(self.edge.ready)]
+        return m
+
+    def _remember(self, m: Module) -> None:
+        """The memory: written as pixels pass, read in a replay."""
+        params = self._params
+        m.submodules.frame = frame = memory.Memory(
+            shape=params.sample_bits, depth=params.rows * params.columns, init=[]
+        )
+        write, read = frame.write_port(), frame.read_port()
+        pixel, column = Signal.like(write.addr), Signal(range(params.columns))
+        shown, advance = Signal(), Signal()
+        row_last, last = Signal(), Signal()
+        m.d.comb += [
+            write.addr.eq(pixel),
+            write.data.eq(self.i.payload.value),
+            write.en.eq(self.i.valid & self.i.ready),
+            read.addr.eq(pixel),
+            read.en.eq(advance),
+            advance.eq(self.replaying & (~shown | self.raw.ready)),
+        ]
+        with m.If(write.en):
+            m.d.sync += pixel.eq(Mux(self.i.payload.last, 0, pixel + 1))
+        with m.If(self.replay):
+            m.d.sync += self.replaying.eq(1)
+        with m.Elif(advance):
+            ends = column == params.columns - 1
+            m.d.sync += [
+                shown.eq(~(shown & last)),
+                row_last.eq(ends),
+                last.eq(pixel == params.rows * params.columns - 1),
+                column.eq(Mux(ends, 0, column + 1)),
+                pixel.eq(pixel + 1),
+            ]
+            with m.If(shown & last):
+                m.d.sync += [self.replaying.eq(0), column.eq(0), pixel.eq(0), last.eq(0)]
+        with m.If(self.replaying):
+            m.d.comb += [
+                self.raw.valid.eq(shown),
+                self.raw.payload.value.eq(read.data),
+                self.raw.payload.row_last.eq(row_last),
+                self.raw.payload.last.eq(last),
+            ]

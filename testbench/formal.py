@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, Elaboratable, Fragment, Value
 from amaranth.lib import wiring
@@ -94,7 +94,7 @@ class StreamProof(Elaboratable):
                     Value.cast(one.payload).eq(self.choose(one.payload, f"{name}_payload")),
                 ]
                 self._contract(m, one, name, Assume)
-            else:
+            elif not isinstance(one.ready, Const):
                 m.d.comb += one.ready.eq(self.choose(one.ready, f"{name}_ready"))
                 if self._check_contract:
                     self._contract(m, one, name, Assert)
@@ -166,13 +166,17 @@ def one_to_one(capacity: int, drain: int, flags: Iterable[str] = FLAGS, is_outpu
 
 @dataclass(frozen=True)
 class Proof:
-    """One entry of the table; `make` makes what is proved, `says` what that is."""
+    """One entry of the table; `make` makes what is proved, `says` what that is.
+
+    `free` names submodules of the stage, with dots, whose outputs the prover chooses: the proof does not rest on them.
+    """
 
     name: str
     make: Callable[[], StreamProof]
     mode: str
     depth: int
     says: str
+    free: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,9 @@ def run(proof: Proof) -> Verdict:
     design.write_text(rtlil.convert(module, name=TOP, ports=top.free, emit_src=False))
     script.write_text(
         f"[options]\nmode {proof.mode}\ndepth {proof.depth}\ntimeout {TIMEOUT}\n\n[engines]\nsmtbmc z3\n\n"
-        f"[script]\nread_rtlil {design.name}\nprep -top {TOP}\n\n[files]\n{design}\n"
+        f"[script]\nread_rtlil {design.name}\n"
+        + "".join(f"cutpoint {TOP}.stage.{name}\n" for name in proof.free)
+        + f"prep -top {TOP}\n\n[files]\n{design}\n"
     )
     log = folder / f"{proof.name}.log"
     programs = Path(sys.executable).parent
@@ -214,9 +220,10 @@ def run(proof: Proof) -> Verdict:
 
 def main() -> int:
     """Exit code: 0 where everything was proved, 1 where something was not, 2 for a proof that does not exist."""
-    from testbench.formal_stages import PROOFS
+    from testbench import formal_control, formal_stages, formal_wire
 
-    known = {proof.name: proof for proof in PROOFS}
+    tables = (formal_stages, formal_wire, formal_control)
+    known = {proof.name: proof for table in tables for proof in table.PROOFS}
     parser = argparse.ArgumentParser(prog="python -m testbench.formal", description="Proofs of the stream contract.")
     parser.add_argument("proof", nargs="*", help=f"which ones, all without; of: {', '.join(known)}")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="how many at a time")

@@ -8,14 +8,12 @@ from typing import Any
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Assert, Assume
 
-from edgeray.protocol.packets import META, SYNC
+from edgeray.protocol.packets import META
 from hdl.adc import ParallelADC
 from hdl.cds import CDS
 from hdl.command import Command
 from hdl.convolve import Convolve
 from hdl.correct import Correct
-from hdl.encode import Encode
-from hdl.frame import Frame
 from hdl.meta import Meta
 from hdl.params import Params
 from hdl.pga import PGA
@@ -77,24 +75,6 @@ def _window(m: Module, stage: Any, proof: StreamProof) -> None:
     ]
 
 
-def _encode(m: Module, stage: Any, proof: StreamProof) -> None:
-    """Every frame ends in a payload that says as many words as were written."""
-    enters, leaves, word = transferred(stage.i), transferred(stage.o), stage.o.payload
-    good_input, _ = _position(m, ROW, enters, stage.i.payload, "input")
-    frames, written = Signal(4), Signal(8)
-    m.d.sync += frames.eq(frames + (enters & stage.i.payload.last) - (leaves & word.end & word.last))
-    with m.If(leaves):
-        m.d.sync += written.eq(Mux(word.end, 0, written + 1))
-    m.d.comb += [
-        Assume(~stage.i.valid | good_input),
-        Assume(stage.stride == 1),
-        Assert(~(stage.o.valid & word.end) | (((word.length + 3) >> 2) == written)),
-        Assert(~(stage.o.valid & word.end) | (frames != 0)),
-        Assert(~(stage.o.valid & ~word.end) | (word.offset < ROW.packet_bytes // 4)),
-        Assert(~quiet(m, proof, 8) | (frames == 0)),
-    ]
-
-
 def _strobes(m: Module, stage: Any, proof: StreamProof) -> None:
     """Never two strobes at once."""
     pairs = (
@@ -116,20 +96,6 @@ def _command(m: Module, stage: Any, proof: StreamProof) -> None:
         port = getattr(stage.bus, name)
         m.d.comb += port.eq(proof.choose(port, name))
     m.d.comb += Assert(~stage.reply.valid | ~stage.i.ready)
-
-
-def _frame(m: Module, stage: Any, proof: StreamProof) -> None:
-    """No byte without a payload that has ended, or a reply; what comes first is the sync word."""
-    ends, leaves = transferred(stage.i) & stage.i.payload.end, transferred(stage.o)
-    some, sent = Signal(), Signal(range(len(SYNC) + 1))
-    m.d.sync += some.eq(some | ends | transferred(stage.reply))
-    with m.If(leaves & (sent != len(SYNC))):
-        m.d.sync += sent.eq(sent + 1)
-    m.d.comb += [
-        Assert(~stage.o.valid | some),
-        *(Assert(~stage.o.valid | (sent != n) | (stage.o.payload == byte)) for n, byte in enumerate(SYNC)),
-        Assert(~quiet(m, proof, 4) | ~some | (sent != 0)),
-    ]
 
 
 def _transmitter(m: Module, stage: Any, proof: StreamProof) -> None:
@@ -169,13 +135,7 @@ PROOFS: tuple[Proof, ...] = (
     _contract("convolve", partial(Convolve, TINY)),
     _in_order("convolve", partial(Convolve, TINY), 3, 5, 8),
     _contract("convolve-shared", partial(Convolve, _SLOW)),
-    _contract("encode", partial(Encode, TINY)),
-    Proof("encode-payloads", lambda: StreamProof(Encode(ROW), None, _encode, check_contract=False), "bmc", 16,
-          "a payload a frame, all of its words written"),
     Proof("meta-contract", lambda: StreamProof(Meta(TINY), _META_INPUTS, _meta), "prove", 3, CONTRACT),
-    _contract("frame", partial(Frame, TINY), []),
-    Proof("frame-start", lambda: StreamProof(Frame(TINY), [], _frame, check_contract=False), "bmc", 9,
-          "no byte without a payload or reply; a sync word first"),
     Proof("command-contract", lambda: StreamProof(Command(), [], _command), "prove", 5, CONTRACT),
     _contract("uart-receiver", UARTReceiver, []),
     Proof("uart-transmitter", lambda: StreamProof(UARTTransmitter(), None, _transmitter), "bmc", 23,

@@ -137,6 +137,11 @@ class Host:
             self._bench.check(sent[name] == answer[name], f"reply's {name} {answer[name]}, not {sent[name]}")
         return REPLY.unpack(reply.payload)
 
+    def forget_replies(self) -> None:
+        """Drop what commands were answered that nobody waited for."""
+        self.pump()
+        self._replies.clear()
+
     async def no_answer(self, data: bytes, clocks: int = 200) -> None:
         """Send bytes that the board has to throw away."""
         self.source.send(data)

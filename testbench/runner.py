@@ -22,7 +22,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import cocotb
-from amaranth import Module
+from amaranth import Const, Module, Value
 from amaranth.back import verilog
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
@@ -151,11 +151,18 @@ def prepare_runtime(waves: bool) -> float:
     return time.monotonic() - started
 
 
+def _ports(component: wiring.Component) -> dict[str, Value]:
+    """The ports by their names in Verilog. Where a stream's receiver is always ready, that is a constant."""
+    values = {"__".join(map(str, path)): Value.cast(value) for path, _, value in component.signature.flatten(component)}
+    return {name: value for name, value in values.items() if not isinstance(value, Const)}
+
+
 def _compile(component: wiring.Component, folder: Path, waves: bool) -> Any:
     """Build `component` in `folder`; returns the cocotb runner. Raises BenchError with the compiler's last words."""
     folder.mkdir(parents=True, exist_ok=True)
     source, log = folder / f"{TOP}.v", folder / "build.log"
-    text = verilog.convert(component, name=TOP, emit_src=False)
+    component_ports = _ports(component)
+    text = verilog.convert(component, name=TOP, ports=list(component_ports.values()), emit_src=False)
     if not source.exists() or source.read_text() != text:
         source.write_text(text)
     sources, arguments = [source], []
@@ -164,9 +171,8 @@ def _compile(component: wiring.Component, folder: Path, waves: bool) -> Any:
         # One C++ file: split ones are compiled with precompiled headers, which the wheel's makefile gets wrong for g++.
         arguments = ["-Wno-fatal", "--no-timing", "--output-split", "0", "--no-public-flat-rw"]
         # cocotb makes every signal public, which triples the time to compile a large model; benches use ports alone.
-        ports = ["clk", "rst", *("__".join(map(str, path)) for path, _, _ in component.signature.flatten(component))]
         public = folder / "ports.vlt"
-        lines = "".join(f'public_flat_rw -module "{TOP}" -var "{port}"\n' for port in ports)
+        lines = "".join(f'public_flat_rw -module "{TOP}" -var "{port}"\n' for port in ("clk", "rst", *component_ports))
         public.write_text(f"`verilator_config\n{lines}")
         sources.insert(0, public)
         # -O1: the simulator waits for the bench, so a faster model would gain less than its compilation costs.
@@ -247,6 +253,8 @@ def _simulate(runner: Any, bench: str, number: int, build: Build, folder: Path, 
             extra_env={
                 BUILD_VARIABLE: str(number),
                 FIGURES_VARIABLE: str(figures),
+                # Compiling the golden model would take longer than a bench's few frames do in it.
+                "NUMBA_DISABLE_JIT": "1",
                 "COCOTB_LOG_LEVEL": os.environ.get("COCOTB_LOG_LEVEL", "INFO"),
             },
         )

@@ -28,10 +28,13 @@ def generator(seed: int) -> np.random.Generator:
 
 
 def tile(rows: int, columns: int, bits: int, chances: random.Random) -> Image:
-    """int64[rows, columns]: a part of the radiograph, scaled to `bits`."""
+    """int64[rows, columns]: a part of the radiograph, scaled to `bits`; a larger array sees it several times."""
     whole = _radiograph()
-    top, left = chances.randrange(whole.shape[0] - rows), chances.randrange(whole.shape[1] - columns)
-    part = whole[top : top + rows, left : left + columns]
+    places = [
+        (chances.randrange(max(1, size - count)) + np.arange(count)) % size
+        for size, count in zip(whole.shape, (rows, columns), strict=True)
+    ]
+    part = whole[np.ix_(*places)]
     return part << (bits - _RADIOGRAPH_BITS) if bits >= _RADIOGRAPH_BITS else part >> (_RADIOGRAPH_BITS - bits)
 
 

@@ -84,19 +84,24 @@ def _as_signed(bits: int, shape: Shape) -> int:
     return bits - (1 << shape.width) if shape.signed and bits >> (shape.width - 1) else bits
 
 
+def _ready(dut: Any, name: str) -> Any:
+    """The port `ready` of a stream; None where the stream has none, because its receiver always is."""
+    return getattr(dut, f"{name}__ready", None)
+
+
 class StreamSource:
-    """Offers `items` at an input stream; keeps an offer until it is taken."""
+    """Offers `items` at an input stream; keeps an offer until it is taken. None stands for a clock without an offer."""
 
     def __init__(self, dut: Any, name: str, layout: Any, pace: Pace = always):
         self.packer = Packer(layout)
         self.pace = pace
-        self.items: deque[int] = deque()
+        self.items: deque[int | None] = deque()
         self.accepted: list[int] = []
         """Clock in which each item was accepted."""
         self.offered: list[int] = []
         """Clock in which each item was first offered."""
         self._valid, self._payload = getattr(dut, f"{name}__valid"), getattr(dut, f"{name}__payload")
-        self._ready = getattr(dut, f"{name}__ready")
+        self._ready = _ready(dut, name)
         self._fresh = self._offering = self._shown = False
         self._valid.value = 0
 
@@ -106,13 +111,18 @@ class StreamSource:
         return self._offering
 
     def send(self, items: Iterable[Any]) -> None:
-        """Queue fields (dicts of the layout) or numbers packed already."""
+        """Queue fields (dicts of the layout), numbers packed already, or None for a clock without an offer."""
         self.items.extend(self.packer.pack(item) if isinstance(item, Mapping) else item for item in items)
 
     def drive(self) -> None:
         if self._offering:
             return
-        if self.items and self.pace():
+        if self.items and self.items[0] is None:
+            self.items.popleft()
+            is_idle = True
+        else:
+            is_idle = not (self.items and self.pace())
+        if not is_idle:
             self._payload.value = self.items[0]
             if not self._shown:
                 self._valid.value = 1
@@ -125,7 +135,7 @@ class StreamSource:
         if self._fresh:
             self.offered.append(clock)
             self._fresh = False
-        if self._offering and self._ready.value == 1:
+        if self._offering and (self._ready is None or self._ready.value == 1):
             self.accepted.append(clock)
             self.items.popleft()
             self._offering = False
@@ -136,7 +146,10 @@ class ContractError(AssertionError):
 
 
 class StreamSink:
-    """Takes what an output stream offers, and watches the stream contract."""
+    """Takes what an output stream offers, and watches the stream contract.
+
+    Where the stream has no `ready`, everything is taken whatever the pace.
+    """
 
     def __init__(self, dut: Any, name: str, layout: Any, pace: Pace = always):
         self.packer = Packer(layout)
@@ -148,12 +161,16 @@ class StreamSink:
         """Clock in which each item was first offered."""
         self.name = name
         self._valid, self._payload = getattr(dut, f"{name}__valid"), getattr(dut, f"{name}__payload")
-        self._ready = getattr(dut, f"{name}__ready")
-        self._taking = False
+        self._ready = _ready(dut, name)
+        self.can_stall = self._ready is not None
+        self._taking = not self.can_stall
         self._held: int | None = None
-        self._ready.value = 0
+        if self.can_stall:
+            self._ready.value = 0
 
     def drive(self) -> None:
+        if not self.can_stall:
+            return
         taking = self.pace()
         if taking != self._taking:
             self._ready.value = int(taking)

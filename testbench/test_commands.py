@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from edgeray.protocol.packets import CommandType, ReplyStatus
-from edgeray.protocol.registers import BY_NAME, REGISTERS, Access
+from edgeray.protocol.packets import VERSION, CommandType, ReplyStatus
+from edgeray.protocol.registers import BY_NAME, COMMAND_BITS, REGISTERS, Access
 from hdl.params import Params
 from hdl.readout import Readout
 from hdl.registers import constants
@@ -115,7 +115,7 @@ async def damaged(bench: Bench) -> None:
     for length in (1, 3, 5, 0xFFFF):
         await host.no_answer(host.command(CommandType.WRITE, address, length=length), clocks=30)
         errors += 1
-    await host.no_answer(host.command(CommandType.READ, address, version=1), clocks=30)
+    await host.no_answer(host.command(CommandType.READ, address, version=VERSION ^ 1), clocks=30)
     # Rubbish between commands is no command.
     await host.no_answer(bytes([0x00, 0xE6, 0x00, 0x9A, 0xFF, 0xE6, 0xE6]), clocks=30)
     after = await _all_settings(host)
@@ -123,6 +123,21 @@ async def damaged(bench: Bench) -> None:
     counted = await host.read("command_errors")
     bench.check(counted == errors + 1, f"{counted} command errors, not {errors + 1}")
     bench.check(await host.read("generation") == 0, "a damaged command changed the generation")
+
+
+@simulated(cycles=60_000)
+async def repeated(bench: Bench) -> None:
+    """A command that comes again because its reply was lost is answered and not executed."""
+    host = _host(bench)
+    apply, entry = (1 << COMMAND_BITS.offset("apply")).to_bytes(4, "little"), bytes(4)
+    for number in range(1, 4):
+        for name, value, counter in (("command", apply, "generation"), ("correction_data", entry, "correction_index")):
+            data = host.command(CommandType.WRITE, BY_NAME[name].address, value)
+            for _ in range(3):
+                reply = await host.ask(data)
+                bench.check(reply == {"status": ReplyStatus.OK, "value": 0}, f"the repeated {name}: {reply}")
+            count = await host.read(counter)
+            bench.check(count == number, f"{counter} is {count}, not {number}, after a repeated {name}")
 
 
 @simulated(cycles=60_000)

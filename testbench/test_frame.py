@@ -2,21 +2,25 @@
 
 from functools import partial
 
-from edgeray.protocol.packets import COMMAND_HEADER, REPLY, VERSION, PacketType, packet
+from edgeray.protocol.packets import COMMAND_HEADER, REPLY, VERSION, WORD_BITS, PacketType, packet
 from hdl.frame import Frame
 from hdl.params import Params
 from sim.golden.encode import Payload
 from sim.golden.frame import frame_packets
-from testbench.bench import Bench, simulated
+from testbench.bench import Bench, params, simulated
 from testbench.host import Received, check_packets, split
-from testbench.payloads import words
+from testbench.payloads import Word, words
 from testbench.runner import Build
 from testbench.stages import STALL, paces
 from testbench.streams import StreamSink, StreamSource, always, never, randomly
 
-PARAMS = Params(rows=8, columns=9)
-BUILDS = (Build("", partial(Frame, PARAMS)),)
-_KINDS = (PacketType.META, PacketType.STORED, PacketType.BITMAP)
+BUILDS = (
+    Build("8x9", partial(Frame, Params(rows=8, columns=9, buffer_bytes=2048))),
+    # META is longer than any other payload.
+    Build("1x4", partial(Frame, Params(rows=1, columns=4, guard_ring=0, sample_bits=8))),
+)
+_CODED = (PacketType.EDGE, PacketType.RAW)
+_STORED = (PacketType.EDGE_STORED, PacketType.RAW_STORED)
 
 
 class Ends:
@@ -30,28 +34,45 @@ class Ends:
         self.expected: list[Received] = []
         self.answers: list[Received] = []
 
-    def send(self, *lengths: int) -> None:
-        """Write a frame of payloads of these lengths; every word of the one before has to be accepted."""
-        bench, chances = self.bench, self.bench.random
-        payloads = [
-            Payload(
-                chances.choice(_KINDS), chances.getrandbits(12), bool(chances.getrandbits(1)), chances.randbytes(size)
-            )
-            for size in lengths
-        ]
-        number, generation = chances.getrandbits(32), chances.getrandbits(2)
+    def send(self, *lengths: int, skip: bool | None = None) -> None:
+        """Write a frame of payloads of these lengths, at fixed width (`skip`) or in code; every word of the one before
+        has to be accepted. What is written beside a payload and not sent is rubbish.
+        """
+        chances = self.bench.random
+        payloads, written = [], []
+        for size in lengths:
+            skips = bool(chances.getrandbits(1)) if skip is None else skip
+            kind = chances.choice(_STORED if skips else _CODED)
+            payload = Payload(kind, chances.getrandbits(12), bool(chances.getrandbits(1)), chances.randbytes(size))
+            rubbish = chances.randbytes(4 * chances.randint(0, params().payload_words))
+            written += words(payload, chances, rubbish, skips)
+            payloads.append(payload)
+        self._send(payloads, written)
+
+    def meta(self) -> None:
+        """Write a META."""
+        payload = Payload(PacketType.META, 0, False, self.bench.random.randbytes(4 * params().meta_words))
+        self._send([payload], words(payload, self.bench.random))
+
+    def _send(self, payloads: list[Payload], written: list[Word | None]) -> None:
+        bench = self.bench
+        number, generation = bench.random.getrandbits(32), bench.random.getrandbits(2)
         bench.set(sequence=number, generation=generation)
-        self.expected += split(frame_packets(payloads, number, generation, PARAMS))[0]
-        for payload in payloads:
-            *content, end = words(payload)
-            chances.shuffle(content)
-            self.words.send([*content, end])
+        self.expected += split(frame_packets(payloads, number, generation, params()))[0]
+        self.words.send(written)
         bench.figures.frames += 1
 
-    async def frame(self, *lengths: int, patience: int = 20_000) -> None:
-        """Write a frame and wait until all of its words are accepted."""
-        self.send(*lengths)
+    async def accepted(self, patience: int = 20_000) -> None:
+        """Wait until all words are accepted."""
         await self.bench.until(lambda: not self.words.items, patience, "acceptance of a frame")
+        # `room` is a clock behind.
+        await self.bench.clock(2)
+
+    async def frame(self, *lengths: int) -> None:
+        """Write a frame when there is room for it."""
+        await self.bench.until(lambda: self.bench.dut.room.value == 1, 20_000, "room")
+        self.send(*lengths)
+        await self.accepted()
 
     def reply(self, generation: int = 0) -> None:
         """Give a reply; `generation` is what the input of that name shows."""
@@ -81,13 +102,23 @@ class Ends:
         return places
 
 
-@simulated(cycles=400_000)
+def _longest() -> int:
+    """Bytes of the longest payload."""
+    return params().payload_bytes(params().rows)
+
+
+@simulated(cycles=200_000)
 async def every_pace(bench: Bench) -> None:
-    """Payloads of every length, several a frame, at any pace of both ends."""
-    ends, most = Ends(bench), PARAMS.packet_bytes
+    """Payloads of every length, up to two a frame, with META between them, at any pace of both ends."""
+    ends, most = Ends(bench), _longest()
+    bench.set(audit=1)
     for what, ends.words.pace, ends.link.pace in paces(bench):
-        for length in range(1, most + 1):
-            await ends.frame(*(length, bench.random.randint(1, most), bench.random.randint(1, 9))[: length % 3 + 1])
+        for length in range(1, most + 1, 1 if ends.link.pace is always else 5):
+            if length % 7 == 1:
+                await bench.until(lambda: bench.dut.room.value == 1, 20_000, "room")
+                ends.meta()
+                await ends.accepted()
+            await ends.frame(*(length, bench.random.randint(1, most))[: length % 2 + 1])
         await ends.finish(what)
 
 
@@ -95,9 +126,10 @@ async def every_pace(bench: Bench) -> None:
 async def replies(bench: Bench) -> None:
     """Replies between payloads, in their order, lose and change neither; they carry the generation of now."""
     ends = Ends(bench)
+    bench.set(audit=1)
     ends.link.pace, ends.replies.pace = randomly(bench.random, 0.5), randomly(bench.random, 0.02)
     for _ in range(20):
-        await ends.frame(*(bench.random.randint(1, PARAMS.packet_bytes) for _ in range(3)))
+        await ends.frame(*(bench.random.randint(1, _longest()) for _ in range(2)))
         # Sent one after the other, so that the generation is still the one shown when they go.
         for _ in range(3):
             ends.reply(int(bench.dut.generation.value))
@@ -105,40 +137,49 @@ async def replies(bench: Bench) -> None:
     await ends.finish("replies")
 
 
-@simulated(cycles=20_000)
+@simulated(cycles=40_000)
 async def room(bench: Bench) -> None:
-    """`room` promises that a whole frame and its META are taken, though the link stands still; and is not too shy."""
+    """`room` promises that a whole frame and its META fit though the link stands still; it is not too shy, and a reply
+    given then is the next to go.
+    """
     ends = Ends(bench)
-    meta = PARAMS.frame_bytes - PARAMS.packet_bytes
-    for _ in range(5):
+    for number in range(6):
+        audit = number % 2
+        bench.set(audit=audit)
         ends.link.pace, frames = never, 0
+        await bench.clock(3)
         while bench.dut.room.value == 1:
-            await ends.frame(meta, PARAMS.packet_bytes, patience=4 + PARAMS.frame_bytes // 4)
-            await bench.clock(2)
+            lengths = [_longest()] * params().packets * (1 + audit)
+            ends.meta()
+            await ends.accepted()
+            # The first frame leaves nothing but its code, the others all that they can.
+            ends.send(*lengths, skip=frames > 0)
+            await ends.accepted(len(ends.words.items))
             frames += 1
-        bench.check(frames == PARAMS.buffer_bytes // PARAMS.frame_bytes, f"room for {frames} frames")
-        bench.check(bench.dut.unsent.value == 1, "unsent is low while packets wait")
-        ends.link.pace = always
-        await ends.finish("after room was used up")
-
-
-@simulated(cycles=20_000)
-async def full_stall(bench: Bench) -> None:
-    """More than the buffer, or its queue of payloads, holds waits at the input; then a reply is the next to go."""
-    ends = Ends(bench)
-    for lengths in ([PARAMS.packet_bytes] * 6, [1] * 24, [5] * 40):
-        what = f"{len(lengths)} payloads of {lengths[0]} bytes"
-        ends.link.pace = never
-        ends.send(*lengths)
-        await bench.clock(PARAMS.buffer_bytes)
-        held = len(ends.words.items)
+        words = params().buffer_bytes * 8 // WORD_BITS
+        code_alone = params().frame_words(audit=bool(audit)) - params().payload_words * (1 + audit)
+        fit = 1 + (words - code_alone) // params().frame_words(audit=bool(audit))
+        bench.check(frames == fit, f"audit {audit}: room for {frames} frames, not {fit}")
         await bench.clock(STALL)
-        bench.check(0 < held == len(ends.words.items), f"{what}: the input did not stall")
-        bench.check(bench.dut.room.value == 0, f"{what}: room in a full buffer")
-        bench.check(bench.dut.unsent.value == 1, f"{what}: unsent is low while packets wait")
+        bench.check(bench.dut.unsent.value == 1, "unsent is low while packets wait")
         ends.reply(int(bench.dut.generation.value))
         await bench.clock(STALL)
-        bench.check(bool(ends.replies.items), f"{what}: a reply was taken into the middle of a packet")
+        bench.check(bool(ends.replies.items), "a reply was taken into the middle of a packet")
         ends.link.pace = always
-        places = await ends.finish(what)
-        bench.check(places == [1], f"{what}: the reply came as packet {places}, not 1")
+        places = await ends.finish("after room was used up")
+        bench.check(places == [1], f"the reply came as packet {places}, not 1")
+
+
+@simulated(cycles=20_000)
+async def a_byte_a_clock(bench: Bench) -> None:
+    """A link that takes all gets a byte a clock, but for 3 clocks between two packets."""
+    ends = Ends(bench)
+    bench.set(audit=1)
+    for _ in range(10):
+        clocks = ends.link.received
+        clocks.clear()
+        await ends.frame(_longest(), _longest())
+        sizes = [len(one.data) for one in ends.expected]
+        await ends.finish("a byte a clock")
+        took = clocks[-1] - clocks[0] + 1
+        bench.check(took == sum(sizes) + 3, f"packets of {sizes} bytes took {took} clocks")

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from edgeray.correction import CorrectionTable
 from edgeray.protocol.kernels import KERNELS
-from edgeray.protocol.packets import META, PacketType
-from edgeray.protocol.registers import Polarity, ReadoutMode, ThresholdMode, TriggerMode
+from edgeray.protocol.packets import META, OVERHEAD, CommandType, PacketType, ReplyStatus
+from edgeray.protocol.registers import BY_NAME, COMMAND_BITS, Polarity, ReadoutMode, ThresholdMode, TriggerMode
 from edgeray.protocol.settings import Settings
 from hdl.params import Params
 from hdl.readout import Readout
@@ -30,13 +30,15 @@ def _build(label: str, params: Params, *only: str) -> Build:
 
 
 _SHARED = Params(rows=12, columns=14, kernel_size=5, multipliers=1, adc_latency=3, sample_bits=10)
+_LARGE = Params(rows=17, columns=1040, sample_bits=14)
 _SMALL = ("every_mode", "correction_table", "stalled_link_drops_frames", "settings_between_frames", "triggers")
 BUILDS = (
     _build("parallel", Params(rows=8, columns=9, adc_latency=0), *_SMALL),
     _build("shared 5x5", _SHARED, *_SMALL),
-    _build("32x32", Params(), "one_pixel_a_clock"),
-    # Frames of 32, 32 and 1 rows a packet; the largest does not fit the packet buffer.
-    _build("65x128", Params(rows=65, columns=128, sample_bits=14), "several_packets"),
+    _build("1x4", Params(rows=1, columns=4, guard_ring=0, sample_bits=8), "smallest", "room_for_an_audit_frame"),
+    _build("32x32", Params(audit=False), "one_pixel_a_clock", "no_audit_memory"),
+    # Packets of 16 rows, and of the one that is left.
+    _build("17x1040", _LARGE, "several_packets"),
 )
 
 
@@ -57,7 +59,13 @@ def start(bench: Bench, count: int = FRAMES) -> tuple[Chip, Host]:
 
 def _worst_case(count: int) -> int:
     """Clocks that a series may take on a link that takes a byte every third clock."""
-    return count * (40 * params().rows * params().columns + 10 * params().frame_bytes) + 4_000
+    return count * (40 * params().rows * params().columns + 10 * _frame_bytes()) + 4_000
+
+
+def _frame_bytes() -> int:
+    """Bytes that a frame and its META may have on the link, an audit frame with its pixels."""
+    packets = 1 + 2 * params().packets
+    return packets * OVERHEAD + 4 * params().meta_words + 2 * params().payload_bytes(params().rows)
 
 
 async def _series(
@@ -93,21 +101,25 @@ async def _series(
 def _check_series(bench: Bench, chip: Chip, host: Host, frames: Sequence[tuple[int, Settings, int]]) -> None:
     """Compare all packets of a series with its frames (number, settings, generation); those between were dropped.
 
-    META is due before the first frame, the first one of a generation, and when meta_period frames were sent since.
+    META is due before the first frame, the first one of a generation, and when meta_period frames were sent since. The
+    first frame is an audit frame, and one is when audit_period frames were sent since.
     """
     metas = [META.unpack(one.payload) for one in host.frames if one.header["type"] == PacketType.META]
     starts = {number: 0 for number, _, _ in frames} | {meta["image_id"]: meta["timestamp"] for meta in metas}
-    expected, counters, described, since = [], None, None, 0
+    expected, counters, described, since, audited = [], None, None, 0, 0
     for sent, (number, settings, generation) in enumerate(frames):
-        scene = number % len(chip.reset)
+        scene, audits = number % len(chip.reset), settings.audit_period > 0 and audited == 0
+        # The frame's number is what a period puts an audit frame at; numbers are skipped where frames were dropped.
+        mine = replace(settings, meta_period=0, audit_period=max(1, number) if audits else 0)
         result = pipeline.read_out(
-            chip.reset[[scene]], chip.signal[[scene]], detector=params(), settings=replace(settings, meta_period=0),
-            generation=generation, first_image_id=number, counters=counters,
+            chip.reset[[scene]], chip.signal[[scene]], detector=params(), settings=mine, generation=generation,
+            first_image_id=number, counters=counters,
         )  # fmt: skip
         is_due = generation != described or since == settings.meta_period > 0
         data = result.stream(starts, tick_rate=params().clock_frequency, dropped=number - sent, applied=is_due)
         expected += split(data)[0]
         counters, described, since = result.counters, generation, 1 if is_due else since + 1
+        audited = 0 if audited + 1 >= settings.audit_period else audited + 1
     check_packets(bench, expected, host.frames, "the series")
     bench.figures.frames += len(frames)
     bench.figures.pixels += len(frames) * params().rows * params().columns
@@ -120,7 +132,7 @@ def _settings() -> list[Settings]:
     ]  # fmt: skip
     return [
         *modes,
-        Settings(nimages=FRAMES, edge_threshold=0),
+        Settings(nimages=FRAMES, edge_threshold=1),
         Settings(nimages=FRAMES, edge_threshold=params().full_scale),
         Settings(nimages=FRAMES, readout_mode=ReadoutMode.RAW, meta_period=2),
         Settings(nimages=FRAMES, readout_mode=ReadoutMode.RAW, stride=3, threshold_mode=ThresholdMode.OFF),
@@ -130,6 +142,9 @@ def _settings() -> list[Settings]:
         Settings(nimages=FRAMES, pga_gain=3, pga_offset=-77, column_settle_time=1, count_time=9, reset_time=4),
         Settings(nimages=FRAMES, kernel=KERNELS["sobel-x"], threshold_mode=ThresholdMode.POSITIVE, edge_threshold=100),
         Settings(nimages=5, kernel=KERNELS["mean"], threshold_mode=ThresholdMode.OFF, meta_period=2),
+        Settings(nimages=5, audit_period=1, stride=params().strides[-1], meta_period=2),
+        Settings(nimages=5, audit_period=3, edge_threshold=1, column_settle_time=1),
+        Settings(nimages=2, audit_period=1, readout_mode=ReadoutMode.RAW),
     ]
 
 
@@ -162,10 +177,11 @@ async def stalled_link_drops_frames(bench: Bench) -> None:
     """Frames at a fixed cadence over a link that stops for a while: whole frames are dropped, all are counted."""
     chip, host = start(bench)
     pixels = params().rows * params().columns
-    period = pixels * (params().steps + 2) + 500
+    period = pixels * (params().steps + 3) + 600
     settings = Settings(
-        nimages=20, frame_time=period, trigger_mode=TriggerMode.INTERNAL, readout_mode=ReadoutMode.RAW, meta_period=2
-    )
+        nimages=20, frame_time=period, trigger_mode=TriggerMode.INTERNAL, threshold_mode=ThresholdMode.OFF,
+        meta_period=2, audit_period=3,
+    )  # fmt: skip
     await host.configure(settings)
     host.frames.clear()
     await host.order("apply", "arm")
@@ -173,7 +189,7 @@ async def stalled_link_drops_frames(bench: Bench) -> None:
     host.sink.pace = never
     await bench.clock(12 * period)
     host.sink.pace = always
-    await bench.clock(8 * period + 4 * params().frame_bytes)
+    await bench.clock(8 * period + 4 * _frame_bytes())
     host.pump()
     triggered, dropped = await host.read("triggered"), await host.read("dropped")
     numbers = [one.header["sequence"] for one in host.ends()]
@@ -190,8 +206,9 @@ async def settings_between_frames(bench: Bench) -> None:
     chip, host = start(bench)
     old = Settings(nimages=0, readout_mode=ReadoutMode.RAW, meta_period=3, count_time=50)
     new = replace(
-        old, readout_mode=ReadoutMode.EDGE, threshold_mode=ThresholdMode.OFF, kernel=KERNELS["identity"], meta_period=2
-    )
+        old, readout_mode=ReadoutMode.EDGE, threshold_mode=ThresholdMode.OFF, kernel=KERNELS["identity"], meta_period=2,
+        audit_period=2,
+    )  # fmt: skip
     await host.configure(old)
     host.frames.clear()
     await host.order("apply", "arm")
@@ -206,7 +223,7 @@ async def settings_between_frames(bench: Bench) -> None:
         await bench.clock(16)
         if await host.read("state") == 0:
             break
-    await bench.clock(4 * params().frame_bytes)
+    await bench.clock(4 * _frame_bytes())
     host.pump()
     generations = [one.header["generation"] for one in host.ends()]
     switched = generations.index(first + 1)
@@ -214,6 +231,40 @@ async def settings_between_frames(bench: Bench) -> None:
     frames = [(number, old if number < switched else new, first + (number >= switched))
               for number in range(len(generations))]  # fmt: skip
     _check_series(bench, chip, host, frames)
+
+
+@simulated(cycles=100_000)
+async def room_for_an_audit_frame(bench: Bench) -> None:
+    """Settings that ask for an audit frame come into force while there is room for a plain one alone: it waits."""
+    chip, host = start(bench, 1)
+    chip.reset[:] = 0
+    chip.signal = generator(bench.seed).integers(0, params().full_scale + 1, chip.signal.shape)
+    # Noise at fixed width: frames as large as they can be.
+    old = Settings(
+        trigger_mode=TriggerMode.EXTERNAL, nimages=0, threshold_mode=ThresholdMode.OFF, kernel=KERNELS["identity"],
+        cds_enabled=False,
+    )  # fmt: skip
+    for frames in (1, 2, 3):
+        await host.configure(old)
+        host.frames.clear()
+        await host.order("apply", "arm")
+        new = replace(old, trigger_mode=TriggerMode.INTERNAL, nimages=frames + 1, audit_period=1)
+        await host.configure(new)
+        host.sink.pace = never
+        for _ in range(frames):
+            for level in (1, 0):
+                bench.set(trigger=level)
+                await bench.clock(200)
+        # The one command that is still carried out; its reply waits for the link.
+        apply = 1 << COMMAND_BITS.offset("apply")
+        host.source.send(host.command(CommandType.WRITE, BY_NAME["command"].address, apply.to_bytes(4, "little")))
+        first, host.generation = host.generation, host.generation + 1
+        await bench.clock(1_000)
+        host.sink.pace = always
+        await host.finish(frames + 1, _worst_case(2))
+        host.forget_replies()
+        series = [(number, old, first) for number in range(frames)] + [(frames, new, host.generation)]
+        _check_series(bench, chip, host, series)
 
 
 @simulated(cycles=200_000)
@@ -254,15 +305,30 @@ async def triggers(bench: Bench) -> None:
 
 @simulated(cycles=400_000)
 async def several_packets(bench: Bench) -> None:
-    """Frames of several packets, at the least and at the most that they can hold."""
+    """Frames of several packets: kernel responses of every pixel, and an audit frame."""
     chip, host = start(bench, 1)
-    for settings in (
-        Settings(threshold_mode=ThresholdMode.OFF),
-        Settings(nimages=2, edge_threshold=0),
-        Settings(readout_mode=ReadoutMode.RAW),
-        Settings(edge_threshold=params().full_scale, stride=3),
-    ):
+    for settings in (Settings(threshold_mode=ThresholdMode.OFF), Settings(audit_period=1, edge_threshold=100)):
         await _series(bench, chip, host, settings)
+
+
+@simulated(cycles=100_000)
+async def smallest(bench: Bench) -> None:
+    """The smallest array, whose META is longer than all else, in every mode and with audit frames."""
+    chip, host = start(bench)
+    for mode in ThresholdMode:
+        await _series(bench, chip, host, Settings(nimages=4, threshold_mode=mode, audit_period=2, meta_period=1))
+    await _series(bench, chip, host, Settings(nimages=4, readout_mode=ReadoutMode.RAW, meta_period=3))
+
+
+@simulated(cycles=20_000)
+async def no_audit_memory(bench: Bench) -> None:
+    """A build without the memory says so, and refuses audit frames."""
+    _, host = start(bench)
+    bench.check(await host.read("audit_memory") == 0, "audit_memory is not 0")
+    period = BY_NAME["audit_period"].address
+    for value, status in ((1, ReplyStatus.VALUE_REFUSED), (0xFFFF, ReplyStatus.VALUE_REFUSED), (0, ReplyStatus.OK)):
+        reply = await host.write(period, value)
+        bench.check(reply == {"status": status, "value": 0}, f"audit_period = {value}: {reply}")
 
 
 @simulated(cycles=100_000)

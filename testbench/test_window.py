@@ -1,6 +1,7 @@
 """Window against its golden model: borders, guard ring, strides, several shapes of array."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from testbench.stimulus import Image, images
 BITS = 12
 
 
-def _build(label: str, *only: str, **sizes: int) -> Build:
+def _build(label: str, *only: str, **sizes: Any) -> Build:
     return Build(label, partial(Window, Params(sample_bits=BITS, **sizes)), only)
 
 

@@ -7,7 +7,7 @@ import sys
 
 import edgeray
 from edgeray.link import Link
-from tests.test_host_device import within
+from tests.fake_board import within
 
 
 def test_link_over_a_pseudo_terminal() -> None:

@@ -7,11 +7,14 @@ with edgeray.open("/dev/ttyUSB0") as device:
     print(device.ledger)
 """
 
+from edgeray.audit import Audit, Disagreement, audit, audit_device
 from edgeray.capture import Capture
 from edgeray.channel import REPLY_TIMEOUT
 from edgeray.decoder import Decoder, Frame
 from edgeray.device import Device
+from edgeray.edges import edges
 from edgeray.errors import (
+    AuditError,
     CaptureFileError,
     CommandRefused,
     DataIncomplete,
@@ -34,6 +37,8 @@ from edgeray.splitter import Splitter
 
 __all__ = [
     "KERNELS",
+    "Audit",
+    "AuditError",
     "Capture",
     "CaptureFileError",
     "CommandRefused",
@@ -42,6 +47,7 @@ __all__ = [
     "Detector",
     "Device",
     "DeviceTimeout",
+    "Disagreement",
     "EdgerayError",
     "Frame",
     "GeometryError",
@@ -58,6 +64,9 @@ __all__ = [
     "Splitter",
     "Stitch",
     "VersionMismatch",
+    "audit",
+    "audit_device",
+    "edges",
     "open",
     "replay",
 ]

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
 from edgeray.closing import Closing
-from edgeray.decoder import Decoder, Frame
+from edgeray.decoder import Decoder, Frame, unwrap
 from edgeray.errors import CaptureFileError, DeviceTimeout, EdgerayError
 from edgeray.ledger import Ledger
 from edgeray.protocol.registers import STATE_BITS, TriggerMode
@@ -46,6 +46,7 @@ class Series:
         self.decoder = Decoder(self.ledger)
         self.frames: deque[Frame] = deque()
         self.packets = 0
+        self._waiting: list[Packet] = []
         self.failure: CaptureFileError | None = None
         self._counts, self._record = counts, record
         self._damaged, self._skipped = counts.crc_bad + counts.header_bad, counts.bytes_skipped
@@ -64,9 +65,16 @@ class Series:
 
     def take_packet(self, packet: Packet) -> None:
         self.packets += 1
-        self.frames += self.decoder.accept(packet)
+        self._waiting.append(packet)
+
+    def decode(self) -> None:
+        """Make frames of the packets taken: of many at once, which is quicker."""
+        packets, self._waiting = self._waiting, []
+        self.frames += self.decoder.accept_all(packets)
 
     def flush(self) -> None:
+        """Make frames of all packets taken; none will follow."""
+        self.decode()
         self.frames += self.decoder.flush()
 
     def settle(self) -> Ledger:
@@ -76,8 +84,9 @@ class Series:
         return self.ledger
 
     def confirm(self, triggered: int, dropped: int) -> None:
-        """Close the ledger with the board's own counts."""
-        self.ledger.triggered, self.ledger.dropped_on_chip, self.ledger.confirmed = triggered, dropped, True
+        """Close the ledger with the board's own counts; the registers hold them modulo 2**32."""
+        self.ledger.triggered = unwrap(triggered, self.ledger.triggered)
+        self.ledger.dropped_on_chip, self.ledger.confirmed = dropped, True
         self.settle()
 
 
@@ -128,7 +137,8 @@ def _run(device: "Device", series: Series, nimages: int, patience: float | None)
     try:
         _stop_stale(device)
         channel.on_packet, channel.on_bytes = series.take_packet, series.take_bytes
-        _arm(device, series)
+        # A reply that is lost does not start the series over: the board acts on it once.
+        device.command("apply", "arm")
         yield None
         silence = since_poll = 0.0
         while True:
@@ -137,6 +147,7 @@ def _run(device: "Device", series: Series, nimages: int, patience: float | None)
             # The clock runs while the link is waited for, not while the caller has the frame.
             begin, packets = time.monotonic(), series.packets
             channel.pump(POLL_INTERVAL)
+            series.decode()
             if series.failure is not None:
                 raise series.failure
             waited = time.monotonic() - begin
@@ -162,24 +173,12 @@ def _run(device: "Device", series: Series, nimages: int, patience: float | None)
                 _wait_idle(device)
                 _collect(device, series)
         _detach(device)
+        series.decode()
         series.settle()
 
 
 def _detach(device: "Device") -> None:
     device.channel.on_packet = device.channel.on_bytes = None
-
-
-def _arm(device: "Device", series: Series) -> None:
-    """Apply and arm. Not simply repeated where the reply is lost: that would start the series over."""
-    for attempt in range(3):
-        try:
-            device.command("apply", "arm", tries=1)
-            return
-        except DeviceTimeout:
-            if series.packets or device.read("state") & _AT_WORK:
-                return
-            if attempt == 2:
-                raise
 
 
 def _stop_stale(device: "Device") -> None:
@@ -212,7 +211,8 @@ def _state(device: "Device", series: Series, nimages: int) -> int:
 def _collect(device: "Device", series: Series) -> None:
     """After the series: take what is still on its way, and close the ledger with the board's counts."""
     triggered, dropped = device.read("triggered"), device.read("dropped")
-    if series.ledger.received < triggered - dropped:
+    series.decode()
+    if series.ledger.received < unwrap(triggered, series.ledger.triggered) - dropped:
         device.channel.drain(QUIET, IDLE_LIMIT)
         series.flush()
     series.confirm(triggered, dropped)

@@ -5,6 +5,17 @@
                +-> `on_bytes` (a recording)
 
 One thread: whoever waits, for a reply or for frames, pumps the link for both.
+
+Commands and replies may be lost or damaged, so both are repeated; nothing acts twice for it:
+
+- A command that acts when it is written (`Command.once`) is sent with nothing else under way, and repeated under the
+  same number. The board does not execute the number that it executed last, but answers it again.
+- All others mean the same however often they are executed, and in any order: no two of one call write one register.
+  Several are under way at once, and a repeated one gets a new number, so that no number comes back before 255 others.
+- The board may remember any number when a channel begins, and one that is about to come back when many commands were
+  given up. Before the next write then goes a READ, alone, which leaves it with a number that this channel knows.
+
+The link keeps the order of what it does not lose, as UART, USB and TCP do.
 """
 
 import itertools
@@ -25,6 +36,7 @@ from edgeray.protocol.packets import (
     ReplyStatus,
     packet,
 )
+from edgeray.protocol.registers import BY_NAME
 from edgeray.splitter import Packet, Splitter
 
 WINDOW = 8
@@ -37,11 +49,15 @@ _WORD_MASK = 0xFFFF_FFFF
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """READ of a register (`value` None) or WRITE of a 32-bit word to it; `name` is what errors call it."""
+    """READ of a register (`value` None) or WRITE of a 32-bit word to it; `name` is what errors call it.
+
+    `once` is for a WRITE that acts, such as a trigger: it is executed at most once however often it is repeated.
+    """
 
     name: str
     address: int
     value: int | None = None
+    once: bool = False
 
     def pack(self, sequence: int) -> bytes:
         """The command as a packet."""
@@ -61,6 +77,9 @@ class Command:
 
     def __str__(self) -> str:
         return f"read of {self.name}" if self.value is None else f"write of {self.value} to {self.name}"
+
+
+_PROBE = Command("product_id", BY_NAME["product_id"].address)
 
 
 @dataclass(slots=True)
@@ -89,6 +108,8 @@ class Channel:
         self.on_bytes: Callable[[bytes], object] | None = None
         self.window = WINDOW
         self._sequences = itertools.cycle(range(256))
+        self._agreed = False
+        """Whether no number that the board may remember can come back soon."""
         self._waiting: dict[int, _Waiting] = {}
         self._replies: dict[int, Packet] = {}
 
@@ -116,7 +137,8 @@ class Channel:
     def run(self, commands: Sequence[Command], *, tries: int = TRIES) -> list[int]:
         """Values that the board replied, as unsigned 32-bit words, in the order of `commands`.
 
-        One without a reply is repeated, up to `tries` tries in all.
+        One without a reply is repeated, up to `tries` tries in all. A command that is `once` comes after all before it
+        and before all after it; the others come in any order.
 
         Raises
         ------
@@ -124,12 +146,19 @@ class Channel:
         DeviceTimeout : a command got no reply in any try.
         LinkError : the link broke.
         """
+        if not self._agreed and any(command.value is not None for command in commands):
+            self._run([_PROBE], tries)
+        return self._run(commands, tries)
+
+    def _run(self, commands: Sequence[Command], tries: int) -> list[int]:
         results: dict[int, int] = {}
         queue, attempts = deque(range(len(commands))), [0] * len(commands)
+        # Numbers of commands that have to keep theirs.
+        numbers: dict[int, int] = {}
         self._waiting.clear()
         try:
             while len(results) < len(commands):
-                self._send(commands, queue, attempts)
+                self._send(commands, queue, attempts, numbers)
                 now = time.monotonic()
                 self.pump(min(waiting.deadline for waiting in self._waiting.values()) - now)
                 for sequence, reply in self._replies.items():
@@ -140,9 +169,10 @@ class Channel:
                 expired = [number for number, one in self._waiting.items() if one.deadline <= now]
                 if expired:
                     self.window = max(1, self.window // 2)
-                for sequence in expired:
+                for sequence in reversed(expired):
                     waiting = self._waiting.pop(sequence)
                     if attempts[waiting.index] >= tries:
+                        self._agreed = False
                         raise DeviceTimeout(
                             f"no reply to the {waiting.command} in {tries} tries; is the board running?",
                             tries * self.reply_timeout,
@@ -151,17 +181,31 @@ class Channel:
         finally:
             self._waiting.clear()
             self._replies.clear()
+        self._agreed = True
         return [results[index] for index in range(len(commands))]
 
-    def _send(self, commands: Sequence[Command], queue: deque[int], attempts: list[int]) -> None:
+    def _send(
+        self, commands: Sequence[Command], queue: deque[int], attempts: list[int], numbers: dict[int, int]
+    ) -> None:
+        """Send what may be under way with what is."""
         deadline, data = time.monotonic() + self.reply_timeout, b""
         while queue and len(self._waiting) < self.window:
-            index, sequence = queue.popleft(), next(self._sequences)
+            command = commands[queue[0]]
+            if self._waiting and (command.once or any(one.command.once for one in self._waiting.values())):
+                break
+            index = queue.popleft()
+            sequence = numbers[index] if index in numbers else self._next_sequence()
+            if command.once:
+                numbers[index] = sequence
             attempts[index] += 1
-            self._waiting[sequence] = _Waiting(commands[index], index, deadline)
-            data += commands[index].pack(sequence)
+            self._waiting[sequence] = _Waiting(command, index, deadline)
+            data += command.pack(sequence)
         if data:
             self.link.write(data)
+
+    def _next_sequence(self) -> int:
+        # One that waits for its time-out while hundreds of others are answered.
+        return next(number for number in self._sequences if number not in self._waiting)
 
     def _reply(self, reply: Packet) -> None:
         waiting = self._waiting.get(reply.sequence)

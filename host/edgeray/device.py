@@ -30,7 +30,6 @@ from edgeray.protocol.settings import SettingError, Settings
 from edgeray.splitter import Splitter
 
 CORRECTION_BLOCK = 256
-CORRECTION_TRIES = 5
 
 
 class CorrectionEntries(Protocol):
@@ -144,17 +143,19 @@ class Device(Closing):
 
     def trigger(self) -> None:
         """One frame, where trigger_mode is SOFTWARE."""
-        # Not repeated: a second trigger would be a second frame.
-        self.command("trigger", tries=1)
+        self.command("trigger")
 
     def disarm(self) -> None:
         """End the series after the frame under way."""
         self.command("disarm")
 
     def command(self, *names: str, tries: int = 3) -> None:
-        """Write the bits `names` of the command register in one go."""
+        """Write the bits `names` of the command register in one go. The board acts on them at most once.
+
+        DeviceTimeout : whether it did is not known.
+        """
         bits = sum(1 << COMMAND_BITS.offset(name) for name in names)
-        self.channel.run([Command("command", BY_NAME["command"].address, bits)], tries=tries)
+        self.channel.run([Command("command", BY_NAME["command"].address, bits, once=True)], tries=tries)
 
     def load_correction(self, table: CorrectionEntries) -> None:
         """Load the correction table of the whole array; `correction_enabled` puts it to use.
@@ -173,19 +174,17 @@ class Device(Closing):
     def _load_block(self, start: int, words: list[int]) -> None:
         """Load entries from `start` on.
 
-        The board counts the entry's number up by itself, so that after a lost command all that follow would go to the
-        wrong place: the whole block is written again (and the channel has then fewer commands under way at once).
+        The board counts the entry's number up by itself, so that after a lost entry all that follow would go to the
+        wrong place. Many are under way at once and none is repeated; where one is lost, the block is written again, an
+        entry at a time.
         """
-        index, data = BY_NAME["correction_index"].address, BY_NAME["correction_data"].address
-        block = [Command("correction_index", index, start), *(Command("correction_data", data, word) for word in words)]
-        for attempt in range(CORRECTION_TRIES):
-            try:
-                self.channel.run(block[:1])
-                self.channel.run(block[1:], tries=1)
-                return
-            except DeviceTimeout:
-                if attempt == CORRECTION_TRIES - 1:
-                    raise
+        data = BY_NAME["correction_data"].address
+        seat = Command("correction_index", BY_NAME["correction_index"].address, start)
+        self.channel.run([seat])
+        try:
+            self.channel.run([Command("correction_data", data, word) for word in words], tries=1)
+        except DeviceTimeout:
+            self.channel.run([seat, *(Command("correction_data", data, word, once=True) for word in words)])
 
     def capture(
         self,
@@ -233,7 +232,12 @@ class Device(Closing):
         writes = list(writes)
         for _, address, _ in writes:
             self._known.pop(address, None)
-        words = self.channel.run([Command(_label(one, address), address, value) for one, address, value in writes])
+        words = self.channel.run(
+            [
+                Command(_label(one, address), address, value, once=one.access is Access.PULSE)
+                for one, address, value in writes
+            ]
+        )
         values = []
         for (register, address, value), word in zip(writes, words, strict=True):
             values.append(_signed(register, word))

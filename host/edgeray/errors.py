@@ -50,3 +50,7 @@ class CaptureFileError(EdgerayError):
 
 class MosaicError(EdgerayError):
     """An image that cannot be scanned with the detector, or a window that is none of the plan."""
+
+
+class AuditError(EdgerayError):
+    """A board that cannot be audited."""

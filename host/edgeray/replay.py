@@ -5,19 +5,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgeray.capture import Series
+from edgeray.closing import Closing
 from edgeray.decoder import Frame
 from edgeray.errors import CaptureFileError, VersionMismatch
 from edgeray.ledger import Ledger
-from edgeray.link import CHUNK
-from edgeray.protocol.packets import REPLY, PacketType, ReplyStatus
+from edgeray.protocol.packets import REPLY, VERSION, PacketType, ReplyStatus
 from edgeray.protocol.registers import BY_NAME, register_map_hash
 from edgeray.splitter import Packet, Splitter
 
+_CHUNK = 1 << 18
 _TRIGGERED, _DROPPED = BY_NAME["triggered"].address, BY_NAME["dropped"].address
 
 
-class Replay(Iterator[Frame]):
-    """Iterator over the frames of a capture file; `replay` makes one.
+class Replay(Closing, Iterator[Frame]):
+    """Iterator over the frames of a capture file, a context manager; `replay` makes one.
 
     Members
     -------
@@ -46,7 +47,7 @@ def replay(path: str | Path) -> Replay:
     """The frames of the capture file at `path`, read as they are asked for.
 
     Raises CaptureFileError where the file cannot be read; while iterating also where it holds no packet, and
-    VersionMismatch where it was recorded from another register map.
+    VersionMismatch where its packets are of another version or it was recorded from another register map.
     """
     try:
         return Replay(Path(path).open("rb"), str(path))
@@ -59,7 +60,7 @@ def _frames(file: BinaryIO, name: str, splitter: Splitter, series: Series) -> Ge
     intact = 0
     with file:
         while True:
-            chunk = file.read(CHUNK)
+            chunk = file.read(_CHUNK)
             series.take_bytes(chunk)
             packets = splitter.feed(chunk) if chunk else splitter.finish()
             intact += len(packets)
@@ -68,6 +69,7 @@ def _frames(file: BinaryIO, name: str, splitter: Splitter, series: Series) -> Ge
                     _note(packet, counts)
                 else:
                     series.take_packet(packet)
+            series.decode()
             meta = series.decoder.meta
             if meta is not None and meta.register_map_hash != register_map_hash():
                 theirs, ours = meta.register_map_hash, register_map_hash()
@@ -78,6 +80,8 @@ def _frames(file: BinaryIO, name: str, splitter: Splitter, series: Series) -> Ge
                 yield series.frames.popleft()
             if not chunk:
                 break
+    if not intact and splitter.counts.unknown_version:
+        raise VersionMismatch(f"packet version in {name!r}", "another", str(VERSION))
     if not intact:
         raise CaptureFileError(f"{name!r} holds no edgeray packet in its {series.ledger.bytes} bytes")
     if _TRIGGERED in counts and _DROPPED in counts:

@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 IMAGE ?=
 KERNEL ?= laplacian
 THRESHOLD ?= 16
+IMAGES ?=
 
-.PHONY: help demo sim test test-slow lint formal bench docs clean
+.PHONY: help demo sim test test-slow lint formal witness bench docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,8 +16,10 @@ help:
 	@echo "make test        lint, types, verification, proofs and tests"
 	@echo "make sim         verification alone: every stage against the golden model (WAVES=1, SIM=icarus, BENCH=names)"
 	@echo "make formal      proofs alone"
-	@echo "make test-slow   sweeps that take longer"
-	@echo "make bench       speed of the virtual board and of the decoder on this machine"
+	@echo "make witness     the UART's recorded line, read by sigrok (installed by apt-get where possible)"
+	@echo "make test-slow   sweeps that take longer, a million faults, fuzzing"
+	@echo "make bench       bits on the wire, decoders, gateware and virtual board beside their peers; results in out/bench"
+	@echo "                 IMAGES=folder measures its images too, PARTS=\"wire decode board gateware\" chooses"
 	@echo "make docs        write the generated pages in docs/ again"
 	@echo "make clean       remove what was built, not the virtual environment"
 
@@ -29,11 +32,24 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
 
+# A peer that does not install must not keep the others from being measured.
+$(VENV)/.bench: pyproject.toml $(VENV)/.test
+	@$(BIN)/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		print(*extras["optional-dependencies"]["bench"], sep="\n")' | while read -r peer; do \
+		$(BIN)/python -m pip install --quiet "$$peer" < /dev/null || echo "$$peer does not install: it is left out"; done
+	@touch $@
+
 demo: $(VENV)/.demo
 	$(BIN)/python -m sim.demo --kernel '$(KERNEL)' --threshold '$(THRESHOLD)' $(if $(IMAGE),--image '$(IMAGE)')
 
 sim: $(VENV)/.test
 	$(BIN)/python -m testbench $(BENCH)
+
+# sigrok-cli has no wheel. Where it cannot be installed, its half of the test is skipped and says so.
+witness: $(VENV)/.test
+	@command -v sigrok-cli > /dev/null || { apt-get update -qq && apt-get install -qq -y sigrok-cli; } > /dev/null 2>&1 \
+		|| echo "sigrok-cli cannot be installed here: install the package of that name to have it read the line"
+	$(BIN)/pytest tests/test_uart_witness.py
 
 formal: $(VENV)/.test
 	$(BIN)/python -m testbench.formal
@@ -46,14 +62,20 @@ lint: $(VENV)/.test
 test: lint sim formal
 	$(BIN)/pytest -n 2 -m 'not slow'
 
-test-slow: $(VENV)/.test
+# atheris has no wheel for every machine. Where it cannot be installed, fuzzing is skipped and says so.
+$(VENV)/.fuzz: pyproject.toml $(VENV)/.test
+	@$(BIN)/python -m pip install --quiet --only-binary atheris --editable '.[fuzz]' || echo "atheris does not install"
+	@touch $@
+
+test-slow: $(VENV)/.fuzz
 	$(BIN)/pytest -n 2 -m slow
 
-bench: $(VENV)/.test
-	$(BIN)/python -m sim.bench
+bench: $(VENV)/.bench
+	$(BIN)/python -m sim.bench $(PARTS) $(if $(IMAGES),--images '$(IMAGES)')
 
 docs: $(VENV)/.test
 	$(BIN)/python -m edgeray.protocol.reference docs/reference.md
+	$(BIN)/python -m sim.specification docs/wire-format.md
 
 clean:
 	rm -rf build out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,14 +37,16 @@ from sim.virtual_board import BoardError, BuildError, VirtualBoard
 
 BLOCK = 512
 """Frames that are held and compared at a time."""
+AUDIT_PERIOD = 64
+"""Every so many frames come with the pixels that the detector saw."""
 
 
 @dataclass
 class Scan:
     """What a scan gave.
 
-    `frame_pixels` counts pixels of all frames, which overlap; `mismatches` those of them that differ from the golden
-    model in value or in being sent.
+    `frame_pixels` counts kernel responses of all frames, which overlap; `audited` frames that came with their pixels,
+    `audited_pixels` those pixels; `mismatches` what of them all differs from the golden model, or was not to be sent.
     """
 
     stitch: Stitch
@@ -51,6 +54,8 @@ class Scan:
     compared: int = 0
     mismatches: int = 0
     frame_pixels: int = 0
+    audited: int = 0
+    audited_pixels: int = 0
     first_mismatch: str = ""
     seconds: float = 0.0
 
@@ -63,8 +68,8 @@ class _Comparison:
         self._start = -1
         self._block: Result | None = None
 
-    def expected(self, number: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
-        """(values, kept) that the golden model gives for frame `number`."""
+    def expected(self, number: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_], npt.NDArray[np.uint16]]:
+        """(values, kept, pixels) that the golden model gives for frame `number`."""
         start = number - number % BLOCK
         if start != self._start or self._block is None:
             some = self._samples[start : start + BLOCK]
@@ -72,7 +77,7 @@ class _Comparison:
             self._start = start
         place = number - start
         kept = self._block.kept[place]
-        return np.where(kept, self._block.responses[place], 0), kept
+        return np.where(kept, self._block.responses[place], 0), kept, self._block.pixels[place]
 
 
 def scan(codes: npt.NDArray[np.uint16], params: Params, settings: Settings, record: Path, console: Console) -> Scan:
@@ -100,16 +105,32 @@ def scan(codes: npt.NDArray[np.uint16], params: Params, settings: Settings, reco
     return result
 
 
-def _compare(result: Scan, frame: edgeray.Frame, values: npt.NDArray[np.int16], kept: npt.NDArray[np.bool_]) -> None:
+def _compare(
+    result: Scan,
+    frame: edgeray.Frame,
+    values: npt.NDArray[np.int16],
+    kept: npt.NDArray[np.bool_],
+    pixels: npt.NDArray[np.uint16],
+) -> None:
     wrong = (frame.values != values) | (frame.kept != kept)
     wrong[~frame.rows_received] = False
     result.compared += 1
     result.frame_pixels += frame.values.size
+    _count(result, wrong, f"frame {frame.image_id}", values, frame.values)
+    if frame.pixels is not None:
+        result.audited += 1
+        result.audited_pixels += pixels.size
+        wrong = frame.pixels != pixels
+        _count(result, wrong, f"pixels of frame {frame.image_id}", pixels, frame.pixels)
+
+
+def _count(
+    result: Scan, wrong: npt.NDArray[np.bool_], what: str, right: npt.NDArray[Any], there: npt.NDArray[Any]
+) -> None:
     if wrong.any() and not result.mismatches:
         row, column = np.argwhere(wrong)[0]
         result.first_mismatch = (
-            f"frame {frame.image_id}, row {row}, column {column}: "
-            f"expected {values[row, column]}, got {frame.values[row, column]}"
+            f"{what}, row {row}, column {column}: expected {right[row, column]}, got {there[row, column]}"
         )
     result.mismatches += int(wrong.sum())
 
@@ -127,16 +148,20 @@ def figures_of(result: Scan, params: Params, settings: Settings) -> dict[str, st
         "frames received": str(ledger.received),
         "frames lost": f"{ledger.lost_on_link} on the link, {ledger.dropped_on_chip} dropped on chip",
         "pixels kept": f"{image.sum()} of {image.size} ({100 * image.mean():.1f} %)",
+        "audit frames": f"{result.audited}, with {result.audited_pixels} pixels beside their edges",
         "bits on the wire": f"{wire_bits} of {raw_bits} raw ({100 * wire_bits / raw_bits:.1f} %)",
-        "mismatches against the golden model": f"{result.mismatches} of {result.frame_pixels} pixels",
+        "mismatches against the golden model": (
+            f"{result.mismatches} of {result.frame_pixels + result.audited_pixels} pixels"
+        ),
         "frames per second, comparison included": f"{result.compared / result.seconds:.0f}",
     }
 
 
 def passed(result: Scan) -> bool:
-    """Whether every frame came and every pixel is the golden model's."""
+    """Whether every frame came, audit frames with their pixels, and every pixel is the golden model's."""
     ledger = result.ledger
     whole = ledger.confirmed and ledger.received == ledger.triggered == result.compared
+    whole = whole and result.audited == -(-result.compared // AUDIT_PERIOD)
     return whole and not result.mismatches and not result.stitch.missing.any()
 
 
@@ -156,7 +181,7 @@ def run(image: Path | None, kernel: str, threshold: int, out: Path, console: Con
 
     Returns `passed`. Raises SceneError, EdgerayError, BuildError, BoardError, OSError.
     """
-    settings = Settings(kernel=KERNELS[kernel], edge_threshold=threshold)
+    settings = Settings(kernel=KERNELS[kernel], edge_threshold=threshold, audit_period=AUDIT_PERIOD)
     params = Params(kernel_size=max(Params.kernel_size, settings.kernel.size))
     list(settings.registers(params))  # raises where a setting is wrong, before anything is built
     path = image or radiograph()

@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,10 @@ from amaranth.back import rtlil
 
 from edgeray.protocol import reference
 from edgeray.protocol.detector import GeometryError
-from edgeray.protocol.packets import WORD_BITS, Crc8, crc8
+from edgeray.protocol.packets import MAX_PAYLOAD, Crc8, crc8, meta_payload_size
 from hdl.params import Params
 from hdl.readout import Readout, SerialReadout
+from sim.specification.page import page as specification
 
 ROOT = Path(__file__).parent.parent
 OURS = {"edgeray", "hdl", "sim", "testbench", "boards", "tests"}
@@ -26,10 +27,11 @@ ALLOWED = {
     "sim": {"sim", "edgeray"},
     "sim/golden": {"sim.golden", "edgeray"},
     "sim/virtual_board": {"sim", "edgeray", "hdl"},
+    "sim/bench": {"sim", "edgeray", "hdl"},
     "testbench": {"testbench", "hdl", "sim", "edgeray"},
 }
-# The demo and the benchmark start a virtual board, whose build is described by hdl.params.
-EXCEPTIONS = {("sim/demo.py", "hdl.params"), ("sim/bench.py", "hdl.params")}
+# The demo starts a virtual board, whose build is described by hdl.params.
+EXCEPTIONS = {("sim/demo.py", "hdl.params")}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -63,13 +65,14 @@ def test_library_imports_little() -> None:
     """`import edgeray` must not bring a plotting, gateware or file library along."""
     code = "import sys, edgeray; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    heavy = {"amaranth", "cocotb", "scipy", "matplotlib", "PIL", "pydicom", "tifffile", "rich", "hdl", "sim"}
+    heavy = {"amaranth", "cocotb", "scipy", "matplotlib", "PIL", "pydicom", "tifffile", "rich", "numba", "hdl", "sim"}
     assert not heavy & set(ran.stdout.split())
 
 
-def test_reference_page_is_current() -> None:
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    assert text == reference.page(), "docs/reference.md is not current: run `make docs`"
+@pytest.mark.parametrize(("name", "page"), [("reference.md", reference.page), ("wire-format.md", specification)])
+def test_generated_pages_are_current(name: str, page: Callable[[], str]) -> None:
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert text == page(), f"docs/{name} is not current: run `make docs`"
 
 
 @pytest.mark.parametrize(
@@ -104,15 +107,27 @@ def test_every_size_elaborates(params: Params, top: type) -> None:
 )
 def test_impossible_parameters_are_refused_by_name(values: dict[str, int], named: str) -> None:
     with pytest.raises(GeometryError, match=named):
-        Params(**values)
+        Params(**values)  # type: ignore[arg-type]
 
 
-def test_buffer_holds_two_packets() -> None:
-    for rows in (1, 3, 31, 32, 33, 500):
-        params = Params(rows=rows, columns=300, guard_ring=0)
-        assert params.buffer_bytes >= 2 * params.packet_bytes
-        assert params.packet_bytes % (WORD_BITS // 8) == 0
-        assert params.packet_bytes < 1 << 16
+@pytest.mark.parametrize("audit", [False, True])
+@pytest.mark.parametrize("rows", [1, 3, 31, 32, 33, 500])
+def test_buffer_holds_a_frame_whatever_its_pixels(rows: int, audit: bool) -> None:
+    """Each packet's code and its values at fixed width stand in the buffer together."""
+    params = Params(rows=rows, columns=300, guard_ring=0, audit=audit)
+    passes = 2 if audit else 1
+    payloads = [
+        params.payload_bytes(min(params.rows_per_packet, rows - row)) for row in range(0, rows, params.rows_per_packet)
+    ]
+    assert len(payloads) == params.packets
+    assert params.buffer_bytes >= meta_payload_size(params.kernel_size) + passes * 2 * sum(payloads)
+    assert max(payloads) <= params.packet_bytes <= MAX_PAYLOAD
+
+
+def test_a_buffer_under_a_frame_is_refused() -> None:
+    with pytest.raises(GeometryError, match="buffer_bytes"):
+        Params(buffer_bytes=4096)
+    assert Params(buffer_bytes=4096, audit=False).buffer_bytes == 4096
 
 
 def test_crc8_is_the_catalogue_one() -> None:

@@ -20,6 +20,7 @@ BUILDS = (
     Params(rows=1, columns=4, guard_ring=0, adc_latency=0),
     Params(rows=33, columns=70, guard_ring=2, kernel_size=5),
     Params(rows=3, columns=4096, guard_ring=0),
+    Params(rows=18, columns=1040, sample_bits=14, kernel_size=5),  # two packets a frame
 )
 
 
@@ -39,12 +40,13 @@ def test_every_build_and_setting_is_the_golden_models(params: Params) -> None:
                 stride=int(random.choice(params.strides)),
                 readout_mode=ReadoutMode(int(random.integers(8)) == 0),
                 threshold_mode=ThresholdMode(int(random.integers(3))),
-                edge_threshold=int(random.integers(params.full_scale)),
+                edge_threshold=int(random.integers(1, params.full_scale)),
                 cds_enabled=bool(random.integers(2)),
                 cds_polarity=Polarity(int(random.integers(2))),
                 pga_gain=int(random.integers(6)),
                 pga_offset=int(random.integers(-500, 500)),
                 meta_period=int(random.integers(5)),
+                audit_period=int(random.integers(4)),
             )
             device.configure(settings)
             golden = read_out(samples[:, 0], samples[:, 1], detector=params, settings=settings)
@@ -55,5 +57,9 @@ def test_every_build_and_setting_is_the_golden_models(params: Params) -> None:
                 expected = np.where(golden.kept, golden.responses, 0)[frame.image_id]
                 np.testing.assert_array_equal(frame.values, expected, where)
                 np.testing.assert_array_equal(frame.kept, golden.kept[frame.image_id], where)
+                period = settings.audit_period if settings.readout_mode == ReadoutMode.EDGE else 0
+                assert (frame.pixels is not None) == (period > 0 and frame.image_id % period == 0), where
+                if frame.pixels is not None:
+                    np.testing.assert_array_equal(frame.pixels, golden.pixels[frame.image_id], where)
             totals = {name: device.read(name) for name in vars(golden.counters)}
             assert totals == vars(golden.counters), f"{params}, {kernel.name}, series {number}"

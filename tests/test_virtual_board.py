@@ -53,6 +53,11 @@ def assert_golden(
         assert frame.image_id == index, where
         np.testing.assert_array_equal(frame.values, np.where(golden.kept, golden.responses, 0)[index], where)
         np.testing.assert_array_equal(frame.kept, golden.kept[index], where)
+        if settings.audit_period and index % settings.audit_period == 0:
+            assert frame.pixels is not None, where
+            np.testing.assert_array_equal(frame.pixels, golden.pixels[index], where)
+        else:
+            assert frame.pixels is None, where
 
 
 def gone(pid: int) -> bool:
@@ -86,6 +91,7 @@ SETTINGS = {
     "edge": Settings(edge_threshold=900, count_time=7, gap_time=3, row_settle_time=4),
     "all": Settings(threshold_mode=ThresholdMode.OFF, column_settle_time=5, kernel=KERNELS["sobel-x"]),
     "macro-pixel": Settings(stride=3, edge_threshold=1),
+    "audit": Settings(edge_threshold=900, audit_period=3),
 }
 
 
@@ -113,13 +119,12 @@ def test_the_default_detector() -> None:
         assert_golden(capture(device, Settings(), 5), shown, params, Settings())
 
 
-def test_frames_of_several_packets_through_a_buffer_that_is_smaller() -> None:
+def test_frames_of_several_packets() -> None:
     params = Params(rows=10, columns=2048)
-    assert params.rows_per_packet < params.rows
-    assert params.buffer_bytes < params.frame_bytes
+    assert params.packets == 2
     shown = random_samples(params, 2)
     with VirtualBoard(params, shown) as board, edgeray.open(board.url) as device:
-        for settings in (SETTINGS["raw"], SETTINGS["edge"], SETTINGS["macro-pixel"]):
+        for settings in (SETTINGS["raw"], SETTINGS["edge"], SETTINGS["macro-pixel"], SETTINGS["audit"]):
             assert_golden(capture(device, settings, 3), shown, params, settings)
 
 

@@ -223,7 +223,7 @@ def decode(stream: bytes) -> dict[str, Any]:
                 replies.append({"sequence": sequence, "address": address, "status": status, "value": value})
             elif kind == 0:
                 meta = read_meta(payload)
-                if payload == described:
+                if (payload, generation) == (described, force):
                     counts["late"] += 1
                     continue
                 described = payload

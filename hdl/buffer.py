@@ -23,7 +23,7 @@ def read_signature(params: Params) -> wiring.Signature:
 
     tail : the next word to be read; what lies before it is free.
     base : the first word that is not complete yet.
-    data : the word at `tail`, a clock later.
+    data : the word at `tail`, 2 clocks later.
     """
     words = (params.buffer_bytes * 8 // WORD_BITS).bit_length()
     return wiring.Signature({"tail": Out(words), "base": In(words), "data": In(WORD_BITS)})
@@ -122,7 +122,7 @@ class Buffer(wiring.Component):
             shown.append(read.data)
         odd = Signal()
         m.d.sync += odd.eq(tail[0])
-        m.d.comb += self.read.data.eq(Mux(odd, shown[1], shown[0]))
+        m.d.sync += self.read.data.eq(Mux(odd, shown[1], shown[0]))
         return m
 
 

@@ -5,7 +5,7 @@ packet buffer --+
 replies --------+ (between two packets)
 """
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,7 +19,7 @@ _CRC32_BYTES = 4
 
 
 class Send(wiring.Component):
-    """Sends what the buffer holds, a byte a clock as long as the link takes them; 3 clocks between two packets.
+    """Sends what the buffer holds, a byte a clock as long as the link takes them; 5 clocks between two packets.
 
     Members
     -------
@@ -47,7 +47,9 @@ class Send(wiring.Component):
         # Rotated while it is sent, so that the length is in its place again behind it.
         length = header[HEADER.offset("length") :]
         shown, place, from_buffer = Signal(max(WORD_BITS, REPLY.bits)), Signal(2), Signal()
-        sent, was_unsent = Signal(), Signal()
+        # One byte is left; kept beside the count, which is too wide to be looked at in the same clock.
+        is_last = Signal()
+        sent, skips, was_unsent = Signal(), Signal(), Signal(2)
         m.submodules.crc8 = crc8 = crc8_algorithm(8).create()
         m.submodules.crc32 = crc32 = crc32_algorithm(8).create()
         m.d.comb += [
@@ -56,39 +58,45 @@ class Send(wiring.Component):
             crc32.data.eq(self.o.payload),
             self.unsent.eq(tail != self.read.base),
         ]
-        m.d.sync += was_unsent.eq(self.unsent)
+        m.d.sync += was_unsent.eq(Cat(self.unsent, was_unsent))
 
         def next_word():
             return [shown.eq(word), tail.eq(tail + 1)]
 
         with m.If(sent):
-            m.d.sync += left.eq(left - 1)
-        final = sent & (left == 0)
+            m.d.sync += [left.eq(left - 1), is_last.eq(left == 1)]
+        final = sent & is_last
         with m.FSM():
             with m.State("REST"):
                 m.d.comb += [crc8.start.eq(1), crc32.start.eq(1)]
-                m.d.sync += [left.eq(len(SYNC) - 1), from_buffer.eq(~self.reply.valid)]
+                m.d.sync += [left.eq(len(SYNC) - 1), is_last.eq(0), from_buffer.eq(~self.reply.valid)]
                 with m.If(self.reply.valid):
                     m.d.comb += self.reply.ready.eq(1)
                     self._show_reply(m, header, shown)
                     m.next = "SYNC"
-                # The word at `tail` is here a clock after it is in the buffer.
-                with m.Elif(self.unsent & was_unsent):
+                # The word at `tail` is here 2 clocks after it is in the buffer.
+                with m.Elif(self.unsent & was_unsent.all()):
                     m.d.sync += [header[:WORD_BITS].eq(word), tail.eq(tail + 1)]
                     m.next = "ADDRESS"
             with m.State("ADDRESS"):
+                m.next = "READ"
+            with m.State("READ"):
                 m.next = "LENGTH"
             with m.State("LENGTH"):
-                skip = word[HEADER.bits - WORD_BITS]
                 m.d.sync += [
                     header[WORD_BITS:].eq(word),
-                    tail.eq(tail + 1 + Mux(skip, self._params.payload_words, 0)),
+                    skips.eq(word[HEADER.bits - WORD_BITS]),
+                    tail.eq(tail + 1),
                 ]
+                m.next = "SKIP"
+            with m.State("SKIP"):
+                with m.If(skips):
+                    m.d.sync += tail.eq(tail + self._params.payload_words)
                 m.next = "SYNC"
             with m.State("SYNC"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(Mux(left == 0, SYNC[1], SYNC[0]))]
+                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(Mux(is_last, SYNC[1], SYNC[0]))]
                 with m.If(final):
-                    m.d.sync += left.eq(HEADER.size - 1)
+                    m.d.sync += [left.eq(HEADER.size - 1), is_last.eq(0)]
                     m.next = "HEADER"
             with m.State("HEADER"):
                 m.d.comb += [
@@ -104,7 +112,7 @@ class Send(wiring.Component):
             with m.State("CRC-8"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(crc8.crc), crc32.valid.eq(sent)]
                 with m.If(sent):
-                    m.d.sync += [left.eq(length - 1), place.eq(0)]
+                    m.d.sync += [left.eq(length - 1), is_last.eq(length == 1), place.eq(0)]
                     with m.If(from_buffer):
                         m.d.sync += next_word()
                     m.next = "PAYLOAD"
@@ -115,7 +123,7 @@ class Send(wiring.Component):
                     with m.If(from_buffer & (place == 3) & ~final):
                         m.d.sync += next_word()
                 with m.If(final):
-                    m.d.sync += left.eq(_CRC32_BYTES - 1)
+                    m.d.sync += [left.eq(_CRC32_BYTES - 1), is_last.eq(0)]
                     m.next = "CRC-32"
             with m.State("CRC-32"):
                 m.d.comb += [

@@ -136,7 +136,7 @@ def _buffer_room(m: Module, stage: Buffer, proof: StreamProof) -> None:
 def _buffer_words(m: Module, stage: Buffer, proof: StreamProof) -> None:
     """Word N of a payload, in code or at fixed width, is read behind its header when it is its turn."""
     word, read, most = stage.i.payload, stage.read, ROW.payload_words
-    number, is_fixed = proof.constant(m, 2, "number"), proof.constant(m, 1, "is_fixed")
+    number, is_fixed = proof.constant(m, 1, "number"), proof.constant(m, 1, "is_fixed")
     coded, fixed, since_fixed, since_end = Signal(3), Signal(3), Signal(2), Signal(2)
     ends = stage.i.valid & word.end
     has_coded, has_fixed = stage.i.valid & word.has_coded, stage.i.valid & word.has_fixed
@@ -148,7 +148,7 @@ def _buffer_words(m: Module, stage: Buffer, proof: StreamProof) -> None:
         since_end.eq(Mux(ends, 2, since_end - (since_end != 0))),
     ]
     # One payload, behind any other that the buffer may hold; the prover says which one is followed.
-    follows, followed = proof.choose(Signal(), "follows"), Signal()
+    follows, followed = proof.choose(Signal(), "follows"), Signal(2)
     with m.If(has_coded & (coded == number) & ~is_fixed & ~is_in):
         m.d.sync += expected.eq(word.coded)
     with m.If(has_fixed & (fixed == number) & is_fixed & ~is_in):
@@ -158,7 +158,8 @@ def _buffer_words(m: Module, stage: Buffer, proof: StreamProof) -> None:
         with m.If(follows & ~is_in & (word.skip == is_fixed) & (Mux(is_fixed, fixed, coded) > number)):
             m.d.sync += [is_in.eq(1), at.eq(read.base + HEADER_WORDS + Mux(is_fixed, most, 0) + number)]
     tail = proof.constant(m, len(read.tail), "tail")
-    m.d.sync += followed.eq(is_in & (tail == at))
+    # Its word is shown 2 clocks after it may be read.
+    m.d.sync += followed.eq(Cat(is_in & (tail == at), followed))
     m.d.comb += [
         read.tail.eq(tail),
         # Memories are written in a reset, too.
@@ -170,7 +171,7 @@ def _buffer_words(m: Module, stage: Buffer, proof: StreamProof) -> None:
         Assume((coded + has_coded <= most) & (fixed + has_fixed <= most)),
         Assume(~ends | (((word.length + 3) >> 2) == Mux(word.skip, fixed, coded))),
         Assume(read.base < ROW.buffer_bytes * 8 // WORD_BITS - 4 * most),
-        Assert(~followed | (read.data == expected)),
+        Assert(~followed.all() | (read.data == expected)),
     ]
 
 

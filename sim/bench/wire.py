@@ -157,21 +157,23 @@ def worst_cases() -> Iterator[Worst]:
 
 
 def figures(rows: Sequence[Row], worst: Sequence[Worst]) -> list[Figure]:
-    """Every target of the wire, at each threshold; to kept the worst of a depth, to a peer the mean of large images.
+    """Every target of the wire, for thresholds of one grey level of 8 bits; the others are shown without.
+
+    To kept it is the worst of a depth, to a peer the mean of large images.
 
     A peer that is absent has none.
     """
     found = []
-    for levels in LEVELS:
-        edge = [row for row in rows if row.threshold == levels << (row.sample_bits - 8)]
-        for size in (Size.LARGE, Size.TILE):
-            for bits, large_target in KEPT_TARGETS.items():
-                some = [row for row in edge if row.size == size and row.sample_bits == bits and row.kept]
-                if some:
-                    most = max(some, key=lambda row: row.to_kept)
-                    name = f"{_threshold(levels)}: bits to kept, worst of {size}, {bits} bit ({most.scene})"
-                    found.append(Figure(name, most.to_kept, large_target if size == Size.LARGE else TILE_TARGET))
-        found += _means(edge, PEER_TARGETS, _threshold(levels))
+    levels = LEVELS[0]
+    edge = [row for row in rows if row.threshold == levels << (row.sample_bits - 8)]
+    for size in (Size.LARGE, Size.TILE):
+        for bits, large_target in KEPT_TARGETS.items():
+            some = [row for row in edge if row.size == size and row.sample_bits == bits and row.kept]
+            if some:
+                most = max(some, key=lambda row: row.to_kept)
+                name = f"{_threshold(levels)}: bits to kept, worst of {size}, {bits} bit ({most.scene})"
+                found.append(Figure(name, most.to_kept, large_target if size == Size.LARGE else TILE_TARGET))
+    found += _means(edge, PEER_TARGETS, _threshold(levels))
     found += _means([row for row in rows if not row.threshold], {"CharLS": RAW_TARGET}, "raw")
     for side, target in WORST_TARGETS.items():
         most_over = max((each for each in worst if each.side == side), key=lambda each: each.excess)

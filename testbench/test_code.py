@@ -44,7 +44,7 @@ class Mode:
 def _modes(full: int) -> Iterator[Mode]:
     for mode in ThresholdMode:
         yield Mode(1, mode, full)
-        for level in (1, 16, full // 4, full, 0xFFFF):
+        for level in (1, 16, full, 0xFFFF):
             if mode != ThresholdMode.OFF or level == 16:
                 yield Mode(0, mode, level)
 

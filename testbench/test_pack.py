@@ -9,7 +9,7 @@ from testbench.bench import Bench, simulated
 from testbench.runner import Build
 from testbench.streams import StreamSink, StreamSource, randomly
 
-BUILDS = tuple(Build(f"{width} bit", partial(Pack, width)) for width in (WORD_BITS, 15, 9))
+BUILDS = tuple(Build(f"{width} bit", partial(Pack, width)) for width in (WORD_BITS, 15))
 Codes = list[tuple[int, int]]
 """(bits, length) of each code of a packet."""
 

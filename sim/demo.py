@@ -148,7 +148,7 @@ def figures_of(result: Scan, params: Params, settings: Settings) -> dict[str, st
         "frames received": str(ledger.received),
         "frames lost": f"{ledger.lost_on_link} on the link, {ledger.dropped_on_chip} dropped on chip",
         "pixels kept": f"{image.sum()} of {image.size} ({100 * image.mean():.1f} %)",
-        "audit frames": f"{result.audited}, with {result.audited_pixels} pixels beside their edges",
+        "audit frames": f"{result.audited}, of {result.audited_pixels} pixels",
         "bits on the wire": f"{wire_bits} of {raw_bits} raw ({100 * wire_bits / raw_bits:.1f} %)",
         "mismatches against the golden model": (
             f"{result.mismatches} of {result.frame_pixels + result.audited_pixels} pixels"

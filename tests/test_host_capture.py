@@ -144,9 +144,6 @@ def read_on(device: edgeray.Device) -> None:
         device.read("nimages")
 
 
-# Slow only to keep it out of `make test`, where it ends the worker that runs it without a word, behind some 200 other
-# tests and never alone. Why is not known yet.
-@pytest.mark.slow
 def test_frames_that_came_while_a_command_waited_are_counted(board: FakeBoard) -> None:
     board.vanish_at = 40
     with edgeray.open(board.url) as device:

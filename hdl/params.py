@@ -21,6 +21,9 @@ class Params(Detector):
         clock); 0 stands for the latter.
     adc_latency : clocks from a conversion strobe to its sample at the port.
     clock_frequency : clocks a second, the tick rate that frames carry.
+    roic_pga : the readout chip amplifies by `pga_gain`, which it gets on its own lines; else the gateware does.
+    bias_dac : a digital-to-analogue converter sets the bias voltages of the sub-pixels to the kernel's weights.
+    upload : a memory for one frame of samples from the host.
     audit : keep the pixels of a frame in a memory, so that audit frames can be sent.
     buffer_bytes : packet buffer, a power of two; 0 stands for the smallest that a frame fits in whatever its pixels.
 
@@ -32,6 +35,9 @@ class Params(Detector):
     multipliers: int = 0
     adc_latency: int = 1
     clock_frequency: int = 24_000_000
+    roic_pga: bool = False
+    bias_dac: bool = False
+    upload: bool = False
     audit: bool = True
     buffer_bytes: int = 0
 

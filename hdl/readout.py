@@ -5,11 +5,13 @@ ROIC <- scan -> adc -> cds -> pga -> correct -> audit -+-> window -> convolve ->
 rx -> command -> registers -> settings of every stage                                       meta, replies -+
 """
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from edgeray.protocol.registers import COMMAND_BITS, ReadoutMode, register_map_hash
+from edgeray.protocol.registers import BY_NAME, COMMAND_BITS, ReadoutMode, register_map_hash
 from hdl.adc import ParallelADC
 from hdl.audit import Audit
 from hdl.cds import CDS
@@ -33,7 +35,7 @@ _COMMAND_BYTES = 256
 _STROBES = ("row", "column", "reset", "sample_reset", "sample_signal")
 
 
-def _board_ports(params: Params) -> dict[str, wiring.Member]:
+def _board_ports(params: Params, adc: type[Any]) -> dict[str, wiring.Member]:
     """The ports that every readout has, whatever its link."""
     roic = wiring.Signature({
         "row": Out(range(params.rows)),
@@ -41,12 +43,11 @@ def _board_ports(params: Params) -> dict[str, wiring.Member]:
         "reset": Out(1),
         "sample_reset": Out(1),
         "sample_signal": Out(1),
-        "convert": Out(1),
+        "pga_gain": Out(BY_NAME["pga_gain"].bits),
     })  # fmt: skip
     return {
         "roic": Out(roic),
-        "reset_sample": In(unsigned(params.sample_bits)),
-        "signal_sample": In(unsigned(params.sample_bits)),
+        "adc": Out(adc.pins_signature(params)),
         "trigger": In(1),
         "busy": Out(1),
         "armed": Out(1),
@@ -61,10 +62,15 @@ class Readout(wiring.Component):
     stage. Settings come into force, and series start, only in between. A frame starts only while the packet buffer has
     room for all of it, so whatever the link does, it ends; frames are dropped whole, before they start.
 
+    Parameters
+    ----------
+    params : the build.
+    adc : the stage that converts, a class like `ParallelADC`.
+
     Members
     -------
-    roic : strobes, row and column, `convert`
-    reset_sample, signal_sample : the ADC port, both samples of the converted pixel, adc_latency clocks later
+    roic : strobes, row, column and gain
+    adc : the converter's pins, as the stage describes them
     trigger : external trigger, asynchronous, rising edge
     busy : a frame is being exposed, read or processed
     armed : a series is under way
@@ -73,10 +79,10 @@ class Readout(wiring.Component):
     uart_divisor : register of that name, for a link that is a UART
     """
 
-    def __init__(self, params: Params):
-        self._params = params
+    def __init__(self, params: Params, adc: type[Any] = ParallelADC):
+        self._params, self._adc_stage = params, adc
         super().__init__({
-            **_board_ports(params),
+            **_board_ports(params, adc),
             "tx": Out(stream.Signature(8)),
             "rx": In(stream.Signature(8)),
             "uart_divisor": Out(16),
@@ -88,7 +94,7 @@ class Readout(wiring.Component):
         m.submodules.command = self._command = Command()
         m.submodules.registers = self._bank = bank = RegisterBank(params)
         m.submodules.scan = self._scan = scan = Scan(params)
-        m.submodules.adc = self._adc = adc = ParallelADC(params)
+        m.submodules.adc = self._adc = adc = self._adc_stage(params)
         m.submodules.cds = self._cds = CDS(params)
         m.submodules.pga = self._pga = PGA(params)
         m.submodules.correct = self._correct = Correct(params)
@@ -108,13 +114,12 @@ class Readout(wiring.Component):
 
         m.d.comb += [
             *(getattr(self.roic, name).eq(getattr(scan, name)) for name in _STROBES),
-            self.roic.convert.eq(adc.convert),
-            adc.reset_sample.eq(self.reset_sample),
-            adc.signal_sample.eq(self.signal_sample),
+            self.roic.pga_gain.eq(bank.settings.pga_gain),
             scan.trigger.eq(self.trigger),
             self.armed.eq(scan.armed),
             self.image_id.eq(scan.image_id),
         ]
+        connect(m, adc.pins, flipped(self.adc))
         self._plan_audits(m)
         self._wire_pixels(m)
         self._wire_payloads(m)
@@ -191,7 +196,7 @@ class Readout(wiring.Component):
             scan.arm.eq(orders.arm),
             scan.disarm.eq(orders.disarm),
             scan.software_trigger.eq(orders.trigger),
-            correct.table_index.eq(bank.direct.correction_index),
+            correct.table_index.eq(bank.direct.table_index),
             correct.table_entry.eq(bank.pulses.correction_data),
             correct.table_write.eq(bank.pulsed.correction_data),
             self.uart_divisor.eq(bank.direct.uart_divisor),
@@ -248,12 +253,14 @@ class Readout(wiring.Component):
     def _count(self, m: Module) -> None:
         """What the STATUS registers show."""
         bank, scan = self._bank, self._scan
-        status, generation = bank.counters, Signal(32)
+        status, generation = bank.counters, Signal(16)
         m.d.comb += [
             status.triggered.eq(scan.triggered),
             status.dropped.eq(scan.dropped),
             status.command_errors.eq(self._command.errors),
             status.generation.eq(generation),
+            status.image_id.eq(scan.image_id),
+            Cat(status.timestamp_low, status.timestamp_high).eq(scan.timestamp),
         ]
         with m.If(bank.take_over):
             m.d.sync += generation.eq(generation + 1)
@@ -295,6 +302,7 @@ class Readout(wiring.Component):
             meta.guard_ring.eq(params.guard_ring),
             meta.sample_bits.eq(params.sample_bits),
             meta.kernel_size.eq(params.kernel_size),
+            meta.convolution.eq(params.convolution),
             meta.image_id.eq(scan.image_id),
             meta.timestamp.eq(scan.timestamp),
             meta.tick_rate.eq(params.clock_frequency),
@@ -302,7 +310,7 @@ class Readout(wiring.Component):
             *(
                 getattr(meta, name).eq(getattr(counters, name))
                 for name in counters_signature.members
-                if hasattr(meta, name) and name != "dropped"
+                if hasattr(meta, name) and name not in ("dropped", "image_id")
             ),
             meta.dropped.eq(dropped),
         ]
@@ -314,16 +322,16 @@ class SerialReadout(wiring.Component):
     Members
     -------
     tx, rx : the UART's lines
-    all others : as in `Readout`
+    all others, and the parameters : as in `Readout`
     """
 
-    def __init__(self, params: Params):
-        self._params = params
-        super().__init__({**_board_ports(params), "tx": Out(1, init=1), "rx": In(1, init=1)})
+    def __init__(self, params: Params, adc: type[Any] = ParallelADC):
+        self._params, self._adc_stage = params, adc
+        super().__init__({**_board_ports(params, adc), "tx": Out(1, init=1), "rx": In(1, init=1)})
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.readout = readout = Readout(self._params)
+        m.submodules.readout = readout = Readout(self._params, self._adc_stage)
         m.submodules.transmitter = transmitter = UARTTransmitter()
         m.submodules.receiver = receiver = UARTReceiver()
         connect(m, readout.tx, transmitter.i)
@@ -331,15 +339,14 @@ class SerialReadout(wiring.Component):
         m.submodules.waiting = waiting = fifo.SyncFIFOBuffered(width=8, depth=_COMMAND_BYTES)
         connect(m, receiver.o, waiting.w_stream)
         connect(m, waiting.r_stream, readout.rx)
+        connect(m, readout.roic, flipped(self.roic))
+        connect(m, readout.adc, flipped(self.adc))
         m.d.comb += [
             transmitter.divisor.eq(readout.uart_divisor),
             receiver.divisor.eq(readout.uart_divisor),
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
-            readout.reset_sample.eq(self.reset_sample),
-            readout.signal_sample.eq(self.signal_sample),
             readout.trigger.eq(self.trigger),
             *(getattr(self, name).eq(getattr(readout, name)) for name in ("busy", "armed", "image_id")),
-            *(getattr(self.roic, name).eq(getattr(readout.roic, name)) for name in (*_STROBES, "convert")),
         ]
         return m

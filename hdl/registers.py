@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 
 from edgeray.protocol.kernels import KERNELS
 from edgeray.protocol.packets import ReplyStatus
-from edgeray.protocol.registers import PRODUCT_ID, PROTOCOL_VERSION, REGISTERS, Access, Register, register_map_hash
+from edgeray.protocol.registers import PRODUCT_ID, PROTOCOL_VERSION, REGISTERS, Access, Register, SampleSource, register_map_hash
 from hdl.params import Params
 
 
@@ -52,6 +52,9 @@ def constants(params: Params) -> Mapping[str, int]:
         "buffer_bytes": params.buffer_bytes,
         "rows_per_packet": params.rows_per_packet,
         "audit_memory": int(params.audit),
+        "convolution": params.convolution,
+        "upload_memory": int(params.upload),
+        "bias_dac": int(params.bias_dac),
     }
 
 
@@ -60,11 +63,12 @@ bus_signature = wiring.Signature({
     "write": Out(1),
     "address": Out(16),
     "value": Out(32),
+    "ready": In(1),
     "read_value": In(32),
     "status": In(8),
 })  # fmt: skip
-"""A read, or with `write` a write, of the register at `address` in the clock in which `access` is high; the register
-after it and a `ReplyStatus` are there from the next clock to the next access."""
+"""A read, or with `write` a write, of the register at `address` in a clock in which `access` and `ready` are high; the
+register after it and a `ReplyStatus` are there from the next clock to the next access."""
 
 
 class RegisterBank(wiring.Component):
@@ -108,9 +112,10 @@ class RegisterBank(wiring.Component):
         m = Module()
         read = Signal(32)
         outcome = Signal(ReplyStatus)
+        m.d.comb += self.bus.ready.eq(1)
         m.d.sync += self.pulsed.eq(0)
-        with m.If(self.pulsed.correction_data):
-            m.d.sync += self.direct.correction_index.eq(self.direct.correction_index + 1)
+        with m.If(self.pulsed.correction_data | self.pulsed.upload_data | self.pulsed.bias_data):
+            m.d.sync += self.direct.table_index.eq(self.direct.table_index + 1)
         with m.If(self.bus.access):
             m.d.comb += outcome.eq(ReplyStatus.UNKNOWN_ADDRESS)
             m.d.sync += [self.bus.status.eq(outcome), self.bus.read_value.eq(read)]
@@ -160,6 +165,8 @@ class RegisterBank(wiring.Component):
             choices = self._params.strides
         elif register.name == "audit_period" and not self._params.audit:
             choices = (0,)
+        elif register.name == "sample_source" and not self._params.upload:
+            choices = (SampleSource.ADC, SampleSource.PATTERN)
         if choices:
             accepted = Const(0, 1)
             for choice in choices:

@@ -87,7 +87,7 @@ def _bank(m: Module, stage: Any, proof: StreamProof) -> None:
                 elif one.access is Access.STATUS:
                     m.d.comb += held.eq(getattr(stage.counters, one.name))
                 elif one.access is Access.DIRECT:
-                    m.d.comb += [held.eq(stage.direct[one.name]), counts.eq(one.name == "correction_index")]
+                    m.d.comb += [held.eq(stage.direct[one.name]), counts.eq(one.name == "table_index")]
                 elif one.access is Access.SETTING:
                     m.d.comb += held.eq(stage.shadow[one.name] if one.count == 1 else stage.shadow[one.name][place])
                 else:

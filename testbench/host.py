@@ -50,14 +50,14 @@ class Chip:
     def drive(self) -> None:
         """What the chip is asked for comes from registers, so it can be answered in the same clock."""
         dut = self._dut
-        if dut.roic__convert.value == 1:
+        if dut.adc__convert.value == 1:
             place = int(dut.image_id.value) % len(self.reset), int(dut.roic__row.value), int(dut.roic__column.value)
             self._due.append((int(self.reset[place]), int(self.signal[place])))
             self.converted.append(self._bench.clocks)
         else:
             self._due.append(None)
         # Rubbish where no sample is due, so that one taken at a wrong time is seen.
-        dut.reset_sample.value, dut.signal_sample.value = self._due.popleft() or (0x55, 0x2A)
+        dut.adc__reset_sample.value, dut.adc__signal_sample.value = self._due.popleft() or (0x55, 0x2A)
 
     def sample(self, clock: int) -> None:
         """Nothing to sample."""

@@ -44,10 +44,10 @@ class Port:
         self._converts = self._source.is_offering and dut.i__ready.value == 1
         self._due.append(next(self._samples) if self._converts else None)
         shown = self._due.popleft() or (chances.getrandbits(BITS), chances.getrandbits(BITS))
-        dut.reset_sample.value, dut.signal_sample.value = shown
+        dut.pins__reset_sample.value, dut.pins__signal_sample.value = shown
 
     def sample(self, clock: int) -> None:
-        self._bench.check(self._bench.dut.convert.value == self._converts, f"clock {clock}: convert is wrong")
+        self._bench.check(self._bench.dut.pins__convert.value == self._converts, f"clock {clock}: convert is wrong")
 
 
 def _stage(bench: Bench) -> tuple[Stage, Frames, Frames]:

@@ -46,7 +46,7 @@ class Control(wiring.Component):
             self.errors.eq(command.errors),
             self.order.eq(bank.pulses.command),
             self.ordered.eq(bank.pulsed.command),
-            self.index.eq(bank.direct.correction_index),
+            self.index.eq(bank.direct.table_index),
             self.entry.eq(bank.pulses.correction_data),
             self.entered.eq(bank.pulsed.correction_data),
         ]
@@ -135,9 +135,9 @@ async def acts_once(bench: Bench) -> None:
             table[index], index = value, index + 1
         elif kind == "index":
             index = bench.random.randrange(1000)
-            command = write("correction_index", index)
+            command = write("table_index", index)
         else:
-            command = write("nimages", value) if kind == "setting" else read("correction_index")
+            command = write("nimages", value) if kind == "setting" else read("table_index")
         data = command.pack(step % 256)
         while True:
             arrives, answered = bench.random.random() < 0.7, bench.random.random() < 0.7

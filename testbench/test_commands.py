@@ -131,7 +131,7 @@ async def repeated(bench: Bench) -> None:
     host = _host(bench)
     apply, entry = (1 << COMMAND_BITS.offset("apply")).to_bytes(4, "little"), bytes(4)
     for number in range(1, 4):
-        for name, value, counter in (("command", apply, "generation"), ("correction_data", entry, "correction_index")):
+        for name, value, counter in (("command", apply, "generation"), ("correction_data", entry, "table_index")):
             data = host.command(CommandType.WRITE, BY_NAME[name].address, value)
             for _ in range(3):
                 reply = await host.ask(data)

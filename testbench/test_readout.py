@@ -164,11 +164,11 @@ async def correction_table(bench: Bench) -> None:
     chip, host = start(bench)
     shape, noise = (params().rows, params().columns), generator(bench.seed)
     table = CorrectionTable(noise.integers(-300, 300, shape), noise.integers(0, 4096, shape), noise.random(shape) < 0.2)
-    await host.set("correction_index", 0)
+    await host.set("table_index", 0)
     for entry in table.entries().ravel().tolist():
         await host.set("correction_data", entry)
-    index = await host.read("correction_index")
-    bench.check(index == params().rows * params().columns, f"correction_index is {index} after the whole table")
+    index = await host.read("table_index")
+    bench.check(index == params().rows * params().columns, f"table_index is {index} after the whole table")
     for mode in ReadoutMode:
         await _series(bench, chip, host, Settings(nimages=2, correction_enabled=True, readout_mode=mode), table)
 

@@ -160,9 +160,9 @@ class FakeBoard(threading.Thread):
 
     def pulse(self, name: str, value: int) -> None:
         if name == "correction_data":
-            index = self.get("correction_index")
+            index = self.get("table_index")
             self.correction[index] = value
-            self.put("correction_index", index + 1)
+            self.put("table_index", index + 1)
             return
         self.generation += bool(value & 8)
         if value & 1:

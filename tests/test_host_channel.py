@@ -18,7 +18,7 @@ from edgeray.splitter import Packet, Splitter
 SEEDS = range(8)
 MANY_TRIES = 100
 """So that a command gives up by no chance, however much is lost."""
-INDEX, DATA, ORDERS = (BY_NAME[name].address for name in ("correction_index", "correction_data", "command"))
+INDEX, DATA, ORDERS = (BY_NAME[name].address for name in ("table_index", "correction_data", "command"))
 SETTINGS = range(0x41, 0x4A)
 
 

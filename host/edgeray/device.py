@@ -179,7 +179,7 @@ class Device(Closing):
         entry at a time.
         """
         data = BY_NAME["correction_data"].address
-        seat = Command("correction_index", BY_NAME["correction_index"].address, start)
+        seat = Command("table_index", BY_NAME["table_index"].address, start)
         self.channel.run([seat])
         try:
             self.channel.run([Command("correction_data", data, word) for word in words], tries=1)

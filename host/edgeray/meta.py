@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import SHIFT_MAX
 from edgeray.protocol.packets import META, meta_payload_size
-from edgeray.protocol.registers import Polarity, ReadoutMode, ThresholdMode
+from edgeray.protocol.registers import Convolution, Polarity, ReadoutMode, SampleSource, ThresholdMode
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,16 +48,18 @@ class Meta:
     guard_ring: int
     kernel_size: int
     sample_bits: int
+    convolution: Convolution
+    sample_source: SampleSource
     readout_mode: ReadoutMode
     threshold_mode: ThresholdMode
     edge_threshold: int
     kernel_shift: int
     stride: int
     pga_gain: int
+    pga_offset: int
     cds_enabled: bool
     cds_polarity: Polarity
     correction_enabled: bool
-    pga_offset: int
     image_id: int
     timestamp: int
     tick_rate: int
@@ -102,6 +104,7 @@ class Meta:
             guard_ring=self.guard_ring,
             sample_bits=self.sample_bits,
             kernel_size=self.kernel_size,
+            convolution=self.convolution,
         )
 
     @cached_property
@@ -139,6 +142,8 @@ _NUMBERS = tuple(
 """(name, shift, mask) of the fields that differ from one META of a series to the next; all unsigned."""
 _SETTINGS = ((1 << META.bits) - 1) & ~sum(mask << shift for _, shift, mask in _NUMBERS)
 _KINDS: dict[str, Callable[[int], int]] = {
+    "convolution": Convolution,
+    "sample_source": SampleSource,
     "readout_mode": ReadoutMode,
     "threshold_mode": ThresholdMode,
     "cds_enabled": bool,
@@ -154,7 +159,6 @@ def _settings(word: int, weights: bytes) -> Meta:
     size = values["kernel_size"]
     if _SIZE + len(weights) != meta_payload_size(size):
         raise ValueError(f"META: {len(weights)} bytes of weights do not fit a kernel of {size}x{size}")
-    del values["reserved"]
     for name, kind in _KINDS.items():
         values[name] = kind(values[name])
     kernel = np.frombuffer(weights, np.int8, size * size)

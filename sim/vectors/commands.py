@@ -32,7 +32,7 @@ _CONSTANTS = {
     "register_map_hash": register_map_hash(),
 }
 _NOWHERE = 0x7FF0
-_INDEX = BY_NAME["correction_index"].address
+_INDEX = BY_NAME["table_index"].address
 _WORD = 0xFFFF_FFFF
 
 
@@ -122,7 +122,7 @@ class Exchange:
             return ReplyStatus.VALUE_REFUSED, held
         if register.access is Access.PULSE:
             if register.name == "correction_data":
-                self._shadow[_INDEX] = self._shadow.get(_INDEX, BY_NAME["correction_index"].reset) + 1
+                self._shadow[_INDEX] = self._shadow.get(_INDEX, BY_NAME["table_index"].reset) + 1
             return ReplyStatus.OK, 0
         self._shadow[address] = wanted
         return ReplyStatus.OK, wanted
@@ -160,8 +160,8 @@ def exchanges() -> list[Exchange]:
     damaged.lost(write[:11] + write[12:]).read("nimages")
 
     repeated = Exchange("commands-repeated", "commands that come again under the same sequence number act once")
-    repeated.read("product_id").write("correction_index", 5).read("correction_index")
-    repeated.write("correction_data", 1024).write("correction_data", 1024, again=True).read("correction_index")
+    repeated.read("product_id").write("table_index", 5).read("table_index")
+    repeated.write("correction_data", 1024).write("correction_data", 1024, again=True).read("table_index")
     repeated.write("nimages", 9, again=True).read("nimages").write("edge_threshold", 0)
     repeated.write("edge_threshold", 0, again=True).write("edge_threshold", 7).read("edge_threshold")
     repeated.write("product_id", 1).write("edge_threshold", 8, again=True).read("edge_threshold")

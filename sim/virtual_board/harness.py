@@ -20,7 +20,8 @@ class Harness(wiring.Component):  # type: ignore[misc]
     Members
     -------
     clk : rising edge here; the build makes it either edge
-    row, column, reset, sample_reset, sample_signal, convert : the core's `roic`
+    row, column, reset, sample_reset, sample_signal : of the core's `roic`
+    convert : of the core's `adc`
     reset_sample, signal_sample : reach the core in the next clock; in the same one where adc_latency is 0
     tx_valid, tx_payload : byte to the host, always taken
     rx_valid, rx_payload : byte from the host
@@ -56,10 +57,11 @@ class Harness(wiring.Component):  # type: ignore[misc]
         m.domains.sync = sync = ClockDomain(reset_less=True)
         m.d.comb += sync.clk.eq(self.clk)
         m.submodules.readout = readout = Readout(self._params)
-        for name in ("row", "column", "reset", "sample_reset", "sample_signal", "convert"):
+        for name in ("row", "column", "reset", "sample_reset", "sample_signal"):
             m.d.comb += getattr(self, name).eq(getattr(readout.roic, name))
+        m.d.comb += self.convert.eq(readout.adc.convert)
         domain = m.d.sync if self._params.adc_latency else m.d.comb
-        domain += [readout.reset_sample.eq(self.reset_sample), readout.signal_sample.eq(self.signal_sample)]
+        domain += [readout.adc.reset_sample.eq(self.reset_sample), readout.adc.signal_sample.eq(self.signal_sample)]
         valid, payload = Signal(), Signal(8)
         with m.If(self.rx_taken):
             m.d.sync += [valid.eq(self.rx_valid), payload.eq(self.rx_payload)]

@@ -5,6 +5,7 @@ from math import ceil, log2
 
 from edgeray.protocol.errors import EdgerayError
 from edgeray.protocol.packets import HEADER, MAX_PAYLOAD, meta_payload_size
+from edgeray.protocol.registers import Convolution
 
 
 class GeometryError(EdgerayError, ValueError):
@@ -21,6 +22,7 @@ class Detector:
     guard_ring : width in pixels of the outer ring that does not image.
     sample_bits : bits of an ADC sample and of a pixel, 8 to 14.
     kernel_size : rows and columns of the kernel, 3 or 5.
+    convolution : where the kernel works; in the SENSOR, every pixel is a macro-pixel and shows its kernel response.
 
     Raises
     ------
@@ -32,6 +34,7 @@ class Detector:
     guard_ring: int = 1
     sample_bits: int = 12
     kernel_size: int = 3
+    convolution: Convolution = Convolution.DIGITAL
 
     def __post_init__(self) -> None:
         self._check("rows", 1, 4096)
@@ -75,7 +78,9 @@ class Detector:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Strides that this array can be read with: sliding and the macro-pixels that fit."""
+        """Strides that this array can be read with: sliding and, where the gateware convolves, macro-pixels that fit."""
+        if self.convolution is Convolution.SENSOR:
+            return (1,)
         macro = sorted({3, self.kernel_size})
         return (1, *(stride for stride in macro if stride <= min(self.imaging_rows, self.imaging_columns)))
 

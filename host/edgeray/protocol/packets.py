@@ -93,20 +93,21 @@ META = Layout(
     (
         Field("columns", 16, "columns of the detector"),
         Field("rows", 16, "rows of the detector"),
-        Field("guard_ring", 5, "pixels around the imaging ones, on each side"),
-        Field("kernel_size", 3, "kernel rows and columns"),
+        Field("guard_ring", 8, "pixels around the imaging ones, on each side"),
+        Field("kernel_size", 8, "kernel rows and columns"),
         Field("sample_bits", 8, "bits of a sample"),
+        Field("convolution", 8, "Convolution: where the kernel works"),
+        Field("sample_source", 8, "SampleSource: where the samples come from"),
         Field("readout_mode", 8, "ReadoutMode"),
         Field("threshold_mode", 8, "ThresholdMode"),
         Field("edge_threshold", 16, "threshold, kernel response in codes"),
         Field("kernel_shift", 8, "kernel response = sum of weight * pixel / 2**kernel_shift"),
         Field("stride", 8, "pixels from one kernel position to the next"),
         Field("pga_gain", 8, "gain is 2**pga_gain"),
-        Field("cds_enabled", 1, "1: signal minus reset sample"),
-        Field("cds_polarity", 1, "Polarity"),
-        Field("correction_enabled", 1, "1: per-pixel offset, gain and mask were applied"),
-        Field("reserved", 5, "0"),
         Field("pga_offset", 16, "codes added after the gain", signed=True),
+        Field("cds_enabled", 8, "1: signal minus reset sample"),
+        Field("cds_polarity", 8, "Polarity"),
+        Field("correction_enabled", 8, "1: per-pixel offset, gain and mask were applied"),
         Field("image_id", 32, "number of the next frame of this series, from 0"),
         Field("timestamp", 64, "ticks at the start of that frame, from reset of the board"),
         Field("tick_rate", 32, "ticks a second"),
@@ -114,10 +115,10 @@ META = Layout(
         Field("count_time", 32, "ticks of integration"),
         Field("frame_time", 32, "ticks from frame to frame; 0 is back to back"),
         Field("dropped", 32, "frames of this series triggered and not sent; stays at its maximum"),
-        Field("railed", 32, "pixels of this series with a sample at a rail of the ADC; stays at its maximum"),
-        Field("pga_saturated", 32, "pixels of this series clipped after the gain; stays at its maximum"),
-        Field("correction_saturated", 32, "pixels of this series clipped by the correction; stays at its maximum"),
-        Field("convolution_saturated", 32, "kernel responses of this series clipped; stays at its maximum"),
+        Field("railed", 16, "pixels of this series with a sample at a rail of the ADC; stays at its maximum"),
+        Field("pga_saturated", 16, "pixels of this series clipped after the gain; stays at its maximum"),
+        Field("correction_saturated", 16, "pixels of this series clipped by the correction; stays at its maximum"),
+        Field("convolution_saturated", 16, "kernel responses of this series clipped; stays at its maximum"),
     ),
 )
 
@@ -170,5 +171,5 @@ def packet(header: bytes, payload: bytes) -> bytes:
 
 def meta_payload_size(kernel_size: int) -> int:
     """Bytes of a META payload for a kernel of `kernel_size` rows and columns."""
-    weights = kernel_size**2 * WEIGHT_BITS // 8
-    return META.size + -(-weights // 4) * 4
+    size = META.size + kernel_size**2 * WEIGHT_BITS // 8
+    return -(-size // 4) * 4

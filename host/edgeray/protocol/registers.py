@@ -13,7 +13,7 @@ from edgeray.protocol.layout import Field, Layout
 from edgeray.protocol.packets import META, REPLY, WEIGHT_BITS
 
 PRODUCT_ID = int.from_bytes(b"ERAY", "big")
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAX_KERNEL_SIZE = 5
 GAIN_FRACTION_BITS = 10
 """Fraction bits of the gain in a correction table entry: 1.0 is 1024."""
@@ -39,6 +39,24 @@ class ReadoutMode(IntEnum):
 
     EDGE = 0
     RAW = 1
+
+
+class SampleSource(IntEnum):
+    """Where samples come from: the ADC, the memory that the host writes by upload_data, or the pattern generator."""
+
+    ADC = 0
+    UPLOADED = 1
+    PATTERN = 2
+
+
+class Convolution(IntEnum):
+    """Where the kernel works: DIGITAL in the gateware, SENSOR in the detector, by bias voltages.
+
+    A sensor that convolves shows its kernel responses as pixels: half of the full scale stands for 0.
+    """
+
+    DIGITAL = 0
+    SENSOR = 1
 
 
 class ThresholdMode(IntEnum):
@@ -133,7 +151,12 @@ CORRECTION_ENTRY = Layout(
     ),
 )
 
-LAYOUTS = (META, REPLY, COMMAND_BITS, STATE_BITS, CORRECTION_ENTRY)
+BIAS_ENTRY = Layout(
+    "bias entry",
+    (Field("value", 16, "DAC code of weight 0, unsigned, or span: signed codes a 64th of which a weight of 1 adds"),),
+)
+
+LAYOUTS = (META, REPLY, COMMAND_BITS, STATE_BITS, CORRECTION_ENTRY, BIAS_ENTRY)
 """What `register_map_hash` covers beside the registers."""
 
 REGISTERS: tuple[Register, ...] = (
@@ -150,21 +173,32 @@ REGISTERS: tuple[Register, ...] = (
     Register("buffer_bytes", 0x0A, 32, _CONSTANT, "byte", "packet buffer"),
     Register("rows_per_packet", 0x0B, 16, _CONSTANT, "pixel", "rows in one packet"),
     Register("audit_memory", 0x0C, 1, _CONSTANT, "", "1: this build can send audit frames"),
+    Register("convolution", 0x0D, 1, _CONSTANT, "", "DIGITAL or SENSOR: where the kernel works"),
+    Register("upload_memory", 0x0E, 1, _CONSTANT, "", "1: this build has a memory for uploaded samples"),
+    Register("bias_dac", 0x0F, 1, _CONSTANT, "", "1: this build sets the sub-pixels' bias voltages"),
     Register("command", 0x10, COMMAND_BITS.bits, _PULSE, "", "arm 1, disarm 2, trigger 4, apply 8"),
-    Register("correction_index", 0x11, 24, _DIRECT, "pixel", "table entry that the next correction_data goes to"),
-    Register("correction_data", 0x12, 32, _PULSE, "", "one correction entry; correction_index then counts one up"),
+    Register("table_index", 0x11, 24, _DIRECT, "", "entry that the next write of a *_data register goes to"),
+    Register("correction_data", 0x12, 32, _PULSE, "", "correction entry of pixel table_index, which then counts one up"),
     Register("uart_divisor", 0x13, 16, _DIRECT, "tick", "ticks a bit of the UART, from its next byte on",
              least=2, reset=24),
+    Register("upload_data", 0x14, 32, _PULSE, "",
+             "reset (low half) and signal sample of pixel table_index, which then counts one up"),
+    Register("bias_data", 0x15, 32, _PULSE, "",
+             "bias entry table_index, which then counts one up: 4 * sub-pixel + 0 code of weight 0, + 1 span of positive"
+             " weights, + 2 span of negative ones"),
     Register("state", 0x20, STATE_BITS.bits, _STATUS, "", "armed 1, busy 2, apply pending 4, unsent 8"),
     Register("triggered", 0x21, 32, _STATUS, "frame", "frames triggered in this series, dropped or not, modulo 2**32"),
     Register("dropped", 0x22, 32, _STATUS, "frame", "frames triggered and not sent in this series"),
-    Register("railed", 0x23, 32, _STATUS, "pixel", "pixels of this series with a sample at a rail of the ADC"),
-    Register("pga_saturated", 0x24, 32, _STATUS, "pixel", "pixels of this series clipped after the gain"),
-    Register("correction_saturated", 0x25, 32, _STATUS, "pixel", "pixels of this series clipped by the correction"),
-    Register("convolution_saturated", 0x26, 32, _STATUS, "pixel", "kernel responses of this series clipped"),
-    Register("generation", 0x27, 32, _STATUS, "", "configuration generation: settings taken over so far"),
-    Register("command_errors", 0x28, 32, _STATUS, "",
+    Register("railed", 0x23, 16, _STATUS, "pixel", "pixels of this series with a sample at a rail of the ADC"),
+    Register("pga_saturated", 0x24, 16, _STATUS, "pixel", "pixels of this series clipped after the gain"),
+    Register("correction_saturated", 0x25, 16, _STATUS, "pixel", "pixels of this series clipped by the correction"),
+    Register("convolution_saturated", 0x26, 16, _STATUS, "pixel", "kernel responses of this series clipped"),
+    Register("generation", 0x27, 16, _STATUS, "", "configuration generation: settings taken over so far, modulo 2**16"),
+    Register("command_errors", 0x28, 16, _STATUS, "",
              "commands thrown away since reset: wrong CRC, version or length, or half sent"),
+    Register("image_id", 0x29, 32, _STATUS, "", "number of the frame in flight, or of the last one"),
+    Register("timestamp_low", 0x2A, 32, _STATUS, "tick", "start of that frame, from reset of the board: low half"),
+    Register("timestamp_high", 0x2B, 32, _STATUS, "tick", "the same: high half"),
     Register("trigger_mode", 0x40, 2, _SETTING, "", "INTERNAL, EXTERNAL (rising edge) or SOFTWARE",
              choices=_choices(TriggerMode), reset=TriggerMode.INTERNAL),
     Register("nimages", 0x41, 32, _SETTING, "frame", "frames of a series; 0 is until disarmed", reset=1),
@@ -176,11 +210,13 @@ REGISTERS: tuple[Register, ...] = (
     Register("gap_time", 0x47, 16, _SETTING, "tick", "least time with no strobe between two of them", reset=1),
     Register("row_settle_time", 0x48, 16, _SETTING, "tick", "row select to first conversion"),
     Register("column_settle_time", 0x49, 16, _SETTING, "tick", "column select to conversion; 0 is a pixel a tick"),
+    Register("bias_settle_time", 0x4A, 32, _SETTING, "tick", "from the bias voltages' change to the next frame"),
     Register("cds_enabled", 0x50, 1, _SETTING, "", "1: correlated double sampling, 0: signal sample alone", reset=1),
     Register("cds_polarity", 0x51, 1, _SETTING, "", "SIGNAL_MINUS_RESET or RESET_MINUS_SIGNAL"),
     Register("pga_gain", 0x52, 3, _SETTING, "", "gain is 2**pga_gain: 1 to 32", choices=tuple(range(6))),
     Register("pga_offset", 0x53, 16, _SETTING, "code", "added after the gain", signed=True),
     Register("correction_enabled", 0x54, 1, _SETTING, "", "1: per-pixel offset, gain and mask"),
+    Register("sample_source", 0x57, 2, _SETTING, "", "ADC, UPLOADED or PATTERN", choices=_choices(SampleSource)),
     Register("readout_mode", 0x58, 1, _SETTING, "", "EDGE or RAW", choices=_choices(ReadoutMode)),
     Register("stride", 0x59, 3, _SETTING, "pixel", "1 slides the kernel, 3 (or the kernel's size) reads macro-pixels",
              choices=(1, 3, 5), reset=1),

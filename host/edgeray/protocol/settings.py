@@ -7,7 +7,7 @@ from operator import index
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.errors import EdgerayError
 from edgeray.protocol.kernels import KERNELS, Kernel, KernelError
-from edgeray.protocol.registers import BY_NAME, Polarity, ReadoutMode, ThresholdMode, TriggerMode
+from edgeray.protocol.registers import BY_NAME, Polarity, ReadoutMode, SampleSource, ThresholdMode, TriggerMode
 
 
 class SettingError(EdgerayError, ValueError):
@@ -31,6 +31,8 @@ class Settings:
     gap_time: int = 1
     row_settle_time: int = 0
     column_settle_time: int = 0
+    bias_settle_time: int = 0
+    sample_source: SampleSource = SampleSource.ADC
     cds_enabled: bool = True
     cds_polarity: Polarity = Polarity.SIGNAL_MINUS_RESET
     pga_gain: int = 0

@@ -2,7 +2,7 @@
 
 request -> [ParallelADC] -> samples -> CDS
              |     ^
-      convert v     | reset_sample, signal_sample, adc_latency clocks later
+pins: convert v     | reset_sample, signal_sample, adc_latency clocks later
 """
 
 from amaranth import Module, Signal, unsigned
@@ -23,18 +23,25 @@ class ParallelADC(wiring.Component):
     -------
     i : stream of `request_layout`
     o : stream of `sample_layout`
-    convert : the addressed pixel is converted in this clock
-    reset_sample, signal_sample : the port, unsigned(sample_bits); taken at the end of the clock in which they are due
+    pins.convert : the addressed pixel is converted in this clock
+    pins.reset_sample, pins.signal_sample : unsigned(sample_bits); taken at the end of the clock in which they are due
     """
+
+    @staticmethod
+    def pins_signature(params: Params) -> wiring.Signature:
+        """The port towards the converter."""
+        return wiring.Signature({
+            "convert": Out(1),
+            "reset_sample": In(unsigned(params.sample_bits)),
+            "signal_sample": In(unsigned(params.sample_bits)),
+        })  # fmt: skip
 
     def __init__(self, params: Params):
         self._params = params
         super().__init__({
             "i": In(stream.Signature(request_layout())),
             "o": Out(stream.Signature(sample_layout(params))),
-            "convert": Out(1),
-            "reset_sample": In(unsigned(params.sample_bits)),
-            "signal_sample": In(unsigned(params.sample_bits)),
+            "pins": Out(self.pins_signature(params)),
         })  # fmt: skip
 
     @property
@@ -52,20 +59,20 @@ class ParallelADC(wiring.Component):
         reserved, taken = Signal(range(depth + 1)), Signal()
         m.d.comb += [
             self.i.ready.eq(reserved != depth),
-            self.convert.eq(self.i.valid & self.i.ready),
+            self.pins.convert.eq(self.i.valid & self.i.ready),
             taken.eq(self.o.valid & self.o.ready),
         ]
-        m.d.sync += reserved.eq(reserved + self.convert - taken)
+        m.d.sync += reserved.eq(reserved + self.pins.convert - taken)
 
-        due, flags = self.convert, self.i.payload
+        due, flags = self.pins.convert, self.i.payload
         for _ in range(latency):
             later, later_flags = Signal(), Signal.like(self.i.payload)
             m.d.sync += [later.eq(due), later_flags.eq(flags)]
             due, flags = later, later_flags
         arriving = Signal(sample)
         m.d.comb += [
-            arriving.reset.eq(self.reset_sample),
-            arriving.signal.eq(self.signal_sample),
+            arriving.reset.eq(self.pins.reset_sample),
+            arriving.signal.eq(self.pins.signal_sample),
             arriving.row_last.eq(flags.row_last),
             arriving.last.eq(flags.last),
             queue.w_data.eq(arriving),

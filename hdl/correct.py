@@ -38,7 +38,7 @@ class Correct(wiring.Component):
             "i": In(pixel),
             "o": Out(pixel),
             "correction_enabled": In(1),
-            "table_index": In(BY_NAME["correction_index"].bits),
+            "table_index": In(BY_NAME["table_index"].bits),
             "table_entry": In(BY_NAME["correction_data"].bits),
             "table_write": In(1),
             "saturated": Out(1),

@@ -1,11 +1,11 @@
 """Prediction: turns pixels into the symbols that are coded.
 
 kernel response, kept or not --+
-                               +--> [Predict] -> symbol -> entropy coder, and fixed-width packer
+                               +--> [Predict] -> symbol -> entropy coder
 corrected pixel (RAW) ---------+
 """
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,7 +24,7 @@ class Predict(wiring.Component):
     -------
     i : stream of `result_layout`; a raw pixel is kept and not negative
     o : stream of `symbol_layout`
-    raw : the pixels are raw ones; constant during a frame
+    raw : the pixels are raw ones; constant from a frame's first pixel until its last symbol
     ends : the pixel shown at `i` is a packet's last
     """
 
@@ -40,62 +40,72 @@ class Predict(wiring.Component):
         })  # fmt: skip
 
     def elaborate(self, platform):
-        params = self._params
         m = Module()
-        bits, columns = params.sample_bits, params.columns
+        bits = self._params.sample_bits
         pixel, out = self.i.payload, self.o.payload
-        value = pixel.value[:bits]
-        most_rows = min(params.rows, params.rows_per_packet)
-        row, first_column = Signal(range(most_rows)), Signal(init=1)
-        m.d.comb += self.ends.eq(pixel.row_last & (pixel.last | (row == most_rows - 1)))
-        with m.If(self.i.valid):
-            m.d.sync += [first_column.eq(pixel.row_last), row.eq(Mux(self.ends, 0, row + pixel.row_last))]
+        accepted = self.i.valid & self.raw
+        self._find_end(m)
 
-        # The row above: the memory shows what is north-east; what comes after it is read while a pixel is accepted.
-        m.submodules.line = line = memory.Memory(shape=bits, depth=columns, init=[])
-        write, read = line.write_port(), line.read_port()
-        column, ahead = Signal(range(columns)), Signal(range(columns), init=2)
-        west, north, north_east = Signal(bits), Signal(bits), Signal(bits)
-        m.d.comb += [
-            write.addr.eq(column),
-            write.data.eq(value),
-            write.en.eq(self.i.valid & self.raw),
-            read.addr.eq(ahead),
-            read.en.eq(self.i.valid & self.raw),
-            north_east.eq(Mux(pixel.row_last, north, read.data)),
-        ]
-        with m.If(self.i.valid & self.raw):
-            m.d.sync += [
-                west.eq(value),
-                north.eq(read.data),
-                column.eq(Mux(column == columns - 1, 0, column + 1)),
-                ahead.eq(Mux(ahead == columns - 1, 0, ahead + 1)),
-            ]
+        # Pixels are numbers about the middle of their range, so that what is predicted from nothing is 0.
+        value = Cat(pixel.value[: bits - 1], pixel.value[bits - 1] ^ self.raw, pixel.value[bits]).as_signed()
+        ahead = self._row_above(m, accepted, value[:bits])
+        north, north_east = Signal(signed(bits)), Signal(signed(bits))
+        # W, inverted: V = -W - 1. In a row's last column the row above shows its first pixel, which is W of the next.
+        west = Signal(signed(bits), init=-1)
+        first_row, valid = Signal(init=1), Signal()
+        m.d.comb += north_east.eq(Mux(pixel.row_last, north, ahead))
+        with m.If(accepted):
+            m.d.sync += [north.eq(ahead), west.eq(~Mux(pixel.row_last, ahead, value))]
+        with m.If(~self.raw | (self.i.valid & self.ends)):
+            m.d.sync += west.eq(-1)
+        with m.If(self.i.valid & pixel.row_last):
+            m.d.sync += first_row.eq(self.ends)
 
-        # Clock 1: four times the prediction; clock 2: the difference.
-        beside = Signal(bits)
-        four_times = Signal(bits + 2)
-        with m.If(~first_column):
-            m.d.comb += beside.eq(west)
-        with m.Elif(row == 0):
-            m.d.comb += beside.eq(1 << (bits - 1))
-        with m.Else():
-            m.d.comb += beside.eq(north)
-        held, valid = Signal.like(pixel), Signal()
-        held_raw, held_kept, held_end = Signal(), Signal(), Signal()
-        residual = (held.value - (four_times >> 2))[:bits].as_signed()
+        # pixel - ((2 W + N + E + 2) >> 2) is pixel + V - ((2 V + N + E) >> 2).
+        # Clock 1: both parts, the second inverted again. It is -1 where W alone predicts; with W = 0, of responses too.
+        left, right = Signal(signed(bits + 1)), Signal(signed(bits))
+        m.d.sync += [left.eq(value + west), right.eq(~(((north + north_east) + (west << 1)) >> 2))]
+        with m.If(~pixel.kept):
+            m.d.sync += left.eq(-1)
+        with m.If(first_row | ~self.raw):
+            m.d.sync += right.eq(0)
+
+        # Clock 2: their difference.
+        row_last, end = Signal(), Signal()
+        difference = left - ~right
+        sign = Mux(self.raw, difference[bits - 1], difference[bits])
         m.d.sync += [
-            valid.eq(self.i.valid),
-            held.eq(pixel),
-            held_raw.eq(self.raw),
-            held_kept.eq(pixel.kept),
-            held_end.eq(self.ends),
-            four_times.eq(Mux(row == 0, beside << 2, (beside << 1) + north + north_east + 2)),
-            self.o.valid.eq(valid),
-            out.symbol.eq(Mux(held_raw, residual, Mux(held_kept, held.value, 0))),
-            out.value.eq(Mux(held_kept, held.value, 0)),
-            out.row_last.eq(held.row_last),
-            out.end.eq(held_end),
-            out.last.eq(held.last),
+            Cat(valid, row_last, end).eq(Cat(self.i.valid, pixel.row_last, self.ends)),
+            Cat(self.o.valid, out.row_last, out.end).eq(Cat(valid, row_last, end)),
+            out.symbol.eq(Cat(difference[:bits], sign).as_signed()),
         ]
         return m
+
+    def _find_end(self, m: Module) -> None:
+        """Where a packet ends: with the frame, or after so many rows."""
+        params, pixel = self._params, self.i.payload
+        if params.packets == 1:
+            m.d.comb += self.ends.eq(pixel.last)
+            return
+        rows_left = Signal(range(params.rows_per_packet), init=params.rows_per_packet - 1)
+        m.d.comb += self.ends.eq(pixel.row_last & (pixel.last | (rows_left == 0)))
+        with m.If(self.i.valid & pixel.row_last):
+            m.d.sync += rows_left.eq(Mux(self.ends, rows_left.init, rows_left - 1))
+
+    def _row_above(self, m: Module, accepted, value):
+        """The pixel north-east of the one that is shown at `i`; what comes after it is read while that is accepted.
+
+        A pixel takes the place of the one that is two less than a row before it, and which is read in the same clock.
+        """
+        places = self._params.columns - 2
+        m.submodules.line = line = memory.Memory(shape=signed(self._params.sample_bits), depth=places, init=[])
+        write, read = line.write_port(), line.read_port()
+        place = Signal(range(places))
+        m.d.comb += [
+            Cat(write.en, read.en).eq(accepted.replicate(2)),
+            Cat(write.addr, read.addr).eq(Cat(place, place)),
+            write.data.eq(value),
+        ]
+        with m.If(accepted):
+            m.d.sync += place.eq(Mux(place == places - 1, 0, place + 1))
+        return read.data

@@ -65,7 +65,6 @@ def written(bench: Bench, sink: StreamSink) -> list[Payload]:
         chosen, count = parts["fixed" if word["skip"] else "coded"], -(-word["length"] // _WORD)
         bench.check(len(chosen) == count, f"{what}: {len(chosen)} words, not {count}")
         content_bytes = b"".join(one.to_bytes(_WORD, "little") for one in chosen)
-        bench.check(not any(content_bytes[word["length"] :]), f"{what}: bits behind its end are not 0")
         found.append(Payload(word["type"], word["first_row"], bool(word["last"]), content_bytes[: word["length"]]))
         parts, end_at = {"coded": [], "fixed": []}, clock
     bench.check(not parts["coded"] and not parts["fixed"], "words behind the last payload's end")

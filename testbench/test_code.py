@@ -6,7 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from edgeray.protocol.code import RUN_BITS
+from edgeray.protocol.code import ESCAPE_ZEROS, RUN_BITS
+from edgeray.protocol.packets import WORD_BITS
 from edgeray.protocol.registers import ThresholdMode
 from hdl.code import Code
 from hdl.params import Params
@@ -70,45 +71,41 @@ def _packets(bench: Bench, mode: Mode) -> list[Image]:
     return found
 
 
-def _send(bench: Bench, stage: Stage, packets: list[Image]) -> list[list[int]]:
-    """Symbols with their flags; what the stage has no use for is noise."""
-    frames = []
+def _send(bench: Bench, packets: list[Image]) -> Iterator[dict[str, int] | None]:
+    """Symbols with their flags, and the rest behind each packet."""
     for symbols in packets:
         rows, columns = symbols.shape
-        last = bench.random.getrandbits(1)
-        fields = [
-            {
-                "symbol": symbol,
-                "value": bench.random.getrandbits(params().response_bits),
-                "row_last": int(place % columns == columns - 1),
-                "end": int(place == rows * columns - 1),
-                "last": int(place == rows * columns - 1) & last,
-            }
-            for place, symbol in enumerate(symbols.ravel().tolist())
-        ]
-        frames.append([stage.source.packer.pack(one) for one in fields])
-    return frames
+        for place, symbol in enumerate(symbols.ravel().tolist()):
+            row_last, end = int(place % columns == columns - 1), int(place == rows * columns - 1)
+            yield {"symbol": symbol, "row_last": row_last, "end": end}
+        yield from [None] * bench.component.rest
 
 
 def _check(bench: Bench, stage: Stage, packets: list[Image], mode: Mode, what: str) -> None:
-    """Compare all codes that came with the payloads, bit by bit."""
+    """Compare all codes that came with the payloads, bit by bit; each packet ends when it should."""
     got = stage.sink.fields()
-    total = sum(symbols.size for symbols in packets)
-    bench.check(len(got) == total, f"{what}: {len(got)} codes of {total} symbols")
-    for number, symbols in enumerate(packets):
-        codes, got = got[: symbols.size], got[symbols.size :]
-        ends = [one["end"] for one in codes]
-        bench.check(ends == [0] * (symbols.size - 1) + [1], f"{what}: packet {number} ends elsewhere")
+    ends = [number for number, one in enumerate(got) if one["end"]]
+    bench.check(len(ends) == len(packets), f"{what}: {len(ends)} ends of {len(packets)} packets")
+    bench.check(len(got) == ends[-1] + 1, f"{what}: {len(got) - ends[-1] - 1} codes behind the last packet")
+    accepted, first = iter(stage.source.accepted), 0
+    for number, (symbols, end) in enumerate(zip(packets, ends, strict=True)):
+        clocks = [next(accepted) for _ in range(symbols.size)]
+        took, wanted = stage.sink.offered[end] - clocks[-1], bench.component.latency
+        bench.check(took == wanted, f"{what}: packet {number}: its end came {took} clocks after its last symbol")
         payload = code(symbols, sample_bits=params().sample_bits, threshold=mode.threshold, positive=mode.positive)
         right, place = int.from_bytes(payload, "little"), 0
-        for pixel, one in enumerate(codes):
-            wanted = right >> place & ((1 << one["length"]) - 1)
+        for which in range(first, end + 1):
+            one = got[which]
+            length = one["zeros"] + one["length"]
+            wanted = right >> place & ((1 << length) - 1)
             bench.check(
-                one["bits"] == wanted,
-                f"{what}: packet {number} of {symbols.shape}, symbol {pixel} ({symbols.flat[pixel]}, before it "
-                f"{symbols.ravel()[max(0, pixel - 4) : pixel].tolist()}): {one}, not {wanted:#x} in these bits",
+                one["bits"] << one["zeros"] == wanted,
+                f"{what}: packet {number} of {symbols.shape}, code {which - first} (clock "
+                f"{stage.sink.offered[which]}, its first symbol in {clocks[0]}): {one}, not {wanted:#x} in these bits",
             )
-            place += one["length"]
+            bench.check(length <= WORD_BITS, f"{what}: a code of {length} bits")
+            place += length
+        first = end + 1
         bench.check(-(-place // 8) == len(payload), f"{what}: packet {number}: {place} bits, not {len(payload)} bytes")
         bench.check(not right >> place, f"{what}: packet {number}: a code is missing at its end")
         bench.figures.frames += 1
@@ -118,19 +115,14 @@ def _check(bench: Bench, stage: Stage, packets: list[Image], mode: Mode, what: s
 async def _run(bench: Bench, stage: Stage, packets: list[Image], mode: Mode, what: str) -> None:
     """Code packets back to back at the pace that the source has."""
     bench.set(raw=mode.raw, threshold_mode=mode.threshold_mode, edge_threshold=mode.edge_threshold)
-    await bench.clock(3)
+    await bench.clock(bench.component.rest)
     for log in (stage.source.accepted, stage.source.offered, stage.sink.items, stage.sink.offered):
         log.clear()
-    frames = _send(bench, stage, packets)
-    for frame in frames:
-        stage.source.send(frame)
-    total = sum(map(len, frames))
-    await bench.until(lambda: len(stage.sink.items) >= total, 20 * total + 100, "the last code")
+    stage.source.send(_send(bench, packets))
+    total = sum(symbols.size for symbols in packets)
+    await bench.until(lambda: not stage.source.items, 20 * total + 1000, "acceptance of all symbols")
     await bench.clock(20)
     _check(bench, stage, packets, mode, f"{mode} {what}")
-    flags = [frame[-1] & stage.source.packer.mask(["last"]) != 0 for frame in frames]
-    lasts = [bool(one["last"]) for one in stage.sink.fields() if one["end"]]
-    bench.check(lasts == flags, f"{mode} {what}: `last` of the packets {lasts}, not {flags}")
 
 
 @simulated(cycles=200_000)
@@ -145,8 +137,6 @@ async def every_mode(bench: Bench) -> None:
         else:
             stage.source.pace = always
             await _run(bench, stage, packets, mode, "at once")
-            stage.check_latency(bench.component.latency)
-            stage.check_rate(1)
 
 
 @simulated(cycles=20_000)
@@ -161,6 +151,7 @@ async def long_runs(bench: Bench) -> None:
     row[0, runs + 1 + 40] = row[0, -1] = full
     row[1, 300] = 1
     await _run(bench, stage, [row, row[:1, : runs + 1], -row], mode, "long runs")
-    longest = max(one["length"] for one in stage.sink.fields())
-    wanted = 1 + RUN_BITS[-1] + 10 + params().response_bits
+    longest = max(one["zeros"] + one["length"] for one in stage.sink.fields())
+    # The number of an escape, and the flag or the one of the symbol behind it.
+    wanted = ESCAPE_ZEROS + params().response_bits + 1
     bench.check(longest == wanted, f"the longest code has {longest} bits, not {wanted}")

@@ -1,4 +1,4 @@
-"""Predictor against its golden model: symbols and fixed-width values of raw and edge frames in turn."""
+"""Predictor against its golden model: symbols of raw and edge frames in turn."""
 
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from hdl.predict import Predict
 from sim.golden.predict import residuals
 from testbench.bench import Bench, params, simulated
 from testbench.runner import Build
-from testbench.stages import Frames, Stage, packed
+from testbench.stages import Frames, Stage, packed, positions
 from testbench.stimulus import Image, generator, images
 
 
@@ -26,12 +26,16 @@ BUILDS = (
 )
 
 
-def _expected(stage: Stage, symbols: npt.NDArray[Any], values: Image) -> list[int]:
+def _expected(stage: Stage, symbols: npt.NDArray[Any]) -> list[int]:
     """Symbols with their flags; a packet ends with the frame and after every `rows_per_packet` rows."""
     end = np.zeros(symbols.shape, np.int64)
     end[params().rows_per_packet - 1 :: params().rows_per_packet, -1] = end[-1, -1] = 1
-    bits = values & ((1 << params().response_bits) - 1)
-    return packed(stage.sink.packer.pack, symbol=symbols, value=bits, end=end)
+    return [
+        stage.sink.packer.pack({"symbol": symbol, "row_last": flags["row_last"], "end": is_end})
+        for symbol, is_end, flags in zip(
+            symbols.ravel().tolist(), end.ravel().tolist(), positions(symbols.shape), strict=True
+        )
+    ]
 
 
 def _raw(stage: Stage, image: Image) -> tuple[Frames, Frames]:
@@ -41,7 +45,7 @@ def _raw(stage: Stage, image: Image) -> tuple[Frames, Frames]:
         [residuals(image[row : row + step], params().sample_bits) for row in range(0, len(image), step)]
     )
     ones = np.ones(image.shape, np.int64)
-    return [packed(stage.source.packer.pack, value=image, kept=ones)], [_expected(stage, symbols, image)]
+    return [packed(stage.source.packer.pack, value=image, kept=ones)], [_expected(stage, symbols)]
 
 
 def _edge(bench: Bench, stage: Stage, stride: int) -> tuple[Frames, Frames]:
@@ -49,7 +53,7 @@ def _edge(bench: Bench, stage: Stage, stride: int) -> tuple[Frames, Frames]:
     noise, shape, full = generator(bench.random.getrandbits(32)), params().frame_shape(stride), params().full_scale
     values, kept = noise.integers(-full, full + 1, shape), noise.random(shape) < 0.5
     symbols = np.where(kept, values, 0)
-    return [packed(stage.source.packer.pack, value=values, kept=kept)], [_expected(stage, symbols, symbols)]
+    return [packed(stage.source.packer.pack, value=values, kept=kept)], [_expected(stage, symbols)]
 
 
 @simulated(cycles=900_000)

@@ -5,8 +5,8 @@ request -> [ParallelADC] -> samples -> CDS
 pins: convert v     | reset_sample, signal_sample, adc_latency clocks later
 """
 
-from amaranth import Module, Signal, unsigned
-from amaranth.lib import fifo, stream, wiring
+from amaranth import Cat, Module, Signal, unsigned
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.layouts import request_layout, sample_layout
@@ -51,34 +51,37 @@ class ParallelADC(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         latency = self._params.adc_latency
-        # Room for the samples under way, the buffer's own two clocks, and one that is being taken.
-        depth = latency + 4
         sample = self.o.payload.shape()
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=sample.size, depth=depth)
+        # Room for the samples under way, the queue's own two clocks, and one that is being taken.
+        depth = 1 << (latency + 3).bit_length()
+        # A sample is read when it is there, so never in the clock in which it is written.
+        m.submodules.queue = queue = memory.Memory(shape=sample, depth=depth, init=[])
+        write, read = queue.write_port(), queue.read_port()
 
-        reserved, taken = Signal(range(depth + 1)), Signal()
-        m.d.comb += [
-            self.i.ready.eq(reserved != depth),
-            self.pins.convert.eq(self.i.valid & self.i.ready),
-            taken.eq(self.o.valid & self.o.ready),
-        ]
-        m.d.sync += reserved.eq(reserved + self.pins.convert - taken)
-
+        # Places of the queue: asked for, written, read. It is full one place before they would be alike.
+        asked, written, taken = (Signal(range(depth), name=name) for name in ("asked", "written", "taken"))
         due, flags = self.pins.convert, self.i.payload
+        m.d.comb += [
+            self.i.ready.eq((asked + 1)[: len(asked)] != taken),
+            self.pins.convert.eq(self.i.valid & self.i.ready),
+        ]
         for _ in range(latency):
             later, later_flags = Signal(), Signal.like(self.i.payload)
             m.d.sync += [later.eq(due), later_flags.eq(flags)]
             due, flags = later, later_flags
-        arriving = Signal(sample)
         m.d.comb += [
-            arriving.reset.eq(self.pins.reset_sample),
-            arriving.signal.eq(self.pins.signal_sample),
-            arriving.row_last.eq(flags.row_last),
-            arriving.last.eq(flags.last),
-            queue.w_data.eq(arriving),
-            queue.w_en.eq(due),
-            self.o.payload.eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            write.addr.eq(written),
+            write.en.eq(due),
+            write.data.reset.eq(self.pins.reset_sample),
+            write.data.signal.eq(self.pins.signal_sample),
+            Cat(write.data.row_last, write.data.last).eq(Cat(flags.row_last, flags.last)),
+            read.addr.eq(taken),
+            read.en.eq((written != taken) & (~self.o.valid | self.o.ready)),
+            self.o.payload.eq(read.data),
         ]
+        m.d.sync += [asked.eq(asked + self.pins.convert), written.eq(written + due), taken.eq(taken + read.en)]
+        with m.If(read.en):
+            m.d.sync += self.o.valid.eq(1)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         return m

@@ -5,13 +5,14 @@ corrected pixel -> [Audit] -+-> edge -> window, convolution, threshold -+-> enco
                    memory
 """
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Module, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from edgeray.protocol.registers import BY_NAME, ReadoutMode
 from hdl.layouts import pixel_layout
 from hdl.params import Params
+from hdl.place import SINGLE_PORT, Place
 
 
 class Audit(wiring.Component):
@@ -57,35 +58,30 @@ class Audit(wiring.Component):
         """The memory: written as pixels pass, read in a replay."""
         params = self._params
         m.submodules.frame = frame = memory.Memory(
-            shape=params.sample_bits, depth=params.rows * params.columns, init=[]
+            shape=params.sample_bits, depth=params.rows * params.columns, init=[], attrs=SINGLE_PORT
         )
+        m.submodules.place = place = Place(params)
         write, read = frame.write_port(), frame.read_port()
-        pixel, column = Signal.like(write.addr), Signal(range(params.columns))
-        shown, advance = Signal(), Signal()
-        row_last, last = Signal(), Signal()
+        shown, row_last, last = Signal(), Signal(), Signal()
+        advance, ends = Signal(), Signal()
         m.d.comb += [
-            write.addr.eq(pixel),
+            # One address: what is replayed is not taken in, so no pixel is written while one is read.
+            write.addr.eq(place.index),
+            read.addr.eq(place.index),
             write.data.eq(self.i.payload.value),
             write.en.eq(self.i.valid & self.i.ready),
-            read.addr.eq(pixel),
-            read.en.eq(advance),
             advance.eq(self.replaying & (~shown | self.raw.ready)),
+            ends.eq(shown & last & self.raw.ready),
+            read.en.eq(advance),
+            place.step.eq(write.en | advance),
+            place.restart.eq((write.en & self.i.payload.last) | (self.replaying & ends)),
         ]
-        with m.If(write.en):
-            m.d.sync += pixel.eq(Mux(self.i.payload.last, 0, pixel + 1))
         with m.If(self.replay):
             m.d.sync += self.replaying.eq(1)
         with m.Elif(advance):
-            ends = column == params.columns - 1
-            m.d.sync += [
-                shown.eq(~(shown & last)),
-                row_last.eq(ends),
-                last.eq(pixel == params.rows * params.columns - 1),
-                column.eq(Mux(ends, 0, column + 1)),
-                pixel.eq(pixel + 1),
-            ]
-            with m.If(shown & last):
-                m.d.sync += [self.replaying.eq(0), column.eq(0), pixel.eq(0), last.eq(0)]
+            m.d.sync += [shown.eq(1), row_last.eq(place.row_last), last.eq(place.last)]
+            with m.If(ends):
+                m.d.sync += [self.replaying.eq(0), shown.eq(0)]
         with m.If(self.replaying):
             m.d.comb += [
                 self.raw.valid.eq(shown),

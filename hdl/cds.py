@@ -6,7 +6,7 @@ The reset sample holds what the pixel showed before integration: its offset and 
 of one exposure carry them, so the difference does not.
 """
 
-from amaranth import Module, Mux, signed
+from amaranth import Cat, Module, Mux, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,7 +32,7 @@ class CDS(wiring.Component):
     latency = 1
 
     def __init__(self, params: Params):
-        self._full_scale = params.full_scale
+        self._bits = params.sample_bits
         super().__init__({
             "i": In(stream.Signature(sample_layout(params))),
             "o": Out(stream.Signature(pixel_layout(signed(params.sample_bits + 1)))),
@@ -46,7 +46,8 @@ class CDS(wiring.Component):
         sample, pixel = self.i.payload, self.o.payload
 
         def at_rail(value):
-            return (value == 0) | (value == self._full_scale)
+            """All bits are alike, which takes less than two comparisons."""
+            return ~(value[1:] ^ value[:-1]).any()
 
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | self.o.ready),
@@ -54,13 +55,16 @@ class CDS(wiring.Component):
                 self.i.valid & self.i.ready & (at_rail(sample.signal) | (self.cds_enabled & at_rail(sample.reset)))
             ),
         ]
-        # The reset level of a single sample: the rail from which the signal departs.
-        reversed_polarity = self.cds_polarity == Polarity.RESET_MINUS_SIGNAL
-        reset = Mux(self.cds_enabled, sample.reset, Mux(reversed_polarity, self._full_scale, 0))
+        # signal - reset is signal + ~reset + 1, and reset - signal is ~(signal + ~reset): one adder for both.
+        # The reset level of a single sample is the rail from which the signal departs.
+        is_reversed = self.cds_polarity == Polarity.RESET_MINUS_SIGNAL
+        level = Mux(self.cds_enabled, sample.reset, is_reversed.replicate(self._bits))
+        inverted = Cat(~level, 1).as_signed()
+        difference = (sample.signal + inverted + ~is_reversed)[: self._bits + 1]
         with m.If(self.i.ready):
             m.d.sync += [
                 self.o.valid.eq(self.i.valid),
-                pixel.value.eq(Mux(reversed_polarity, reset - sample.signal, sample.signal - reset)),
+                pixel.value.eq(difference ^ is_reversed.replicate(self._bits + 1)),
                 pixel.row_last.eq(sample.row_last),
                 pixel.last.eq(sample.last),
             ]

@@ -1,17 +1,28 @@
 """Per-pixel correction: the last stage before the kernel, and what a raw frame shows.
 
 pixel -> [Correct] -> corrected pixel -> window (edge readout), encoder (raw readout)
-
+              ^
        table[index]: offset, gain, masked
 """
 
-from amaranth import Cat, Module, Mux, Signal, signed, unsigned
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from edgeray.protocol.registers import BY_NAME, CORRECTION_ENTRY, GAIN_FRACTION_BITS
 from hdl.layouts import pixel_layout
 from hdl.params import Params
+from hdl.place import SINGLE_PORT, Place
+
+_GAIN_BITS = CORRECTION_ENTRY["gain"].bits
+_ENTRY = data.StructLayout(
+    {"inverted_offset": signed(CORRECTION_ENTRY["offset"].bits), "gain": _GAIN_BITS, "masked": 1}
+)
+_NEUTRAL = {"inverted_offset": -1, "gain": 1 << GAIN_FRACTION_BITS, "masked": 0}
+_HALF = 1 << (GAIN_FRACTION_BITS - 1)
+_FLAGS = data.StructLayout({"masked": 1, "guard": 1, "row_last": 1, "last": 1})
 
 
 class Correct(wiring.Component):
@@ -19,17 +30,22 @@ class Correct(wiring.Component):
 
     A masked pixel takes the value of the last unmasked imaging pixel before it in the frame, 0 where there is none; a
     pixel of the guard ring never lends its value. With `correction_enabled` low pixels pass unchanged.
-    Latency 3 clocks, one pixel a clock. The table comes up neutral (offset 0, gain 1, nothing masked).
+    Throughput one pixel a clock, `latency` clocks; a frame's first pixel waits one clock more for its entry, and each
+    write to the table holds the pixels for one.
+
+    The table has one port and no initial value. After reset it is written neutral (offset 0, gain 1, nothing masked),
+    an entry a clock; pixels wait meanwhile, and so have writes to.
 
     Members
     -------
     i, o : streams of pixels, unsigned(sample_bits)
     correction_enabled : register of that name, constant during a frame
-    table_index, table_entry, table_write : writes one `CORRECTION_ENTRY`; acts at once
-    saturated : the clip changed a pixel that is not masked, in the clock before it is shown at `o`
+    table_index, table_entry, table_write : writes one `CORRECTION_ENTRY`, nothing where the table has no such index. In
+        force from the next pixel on; amid a frame from the one after, as the entry of a waiting pixel is read already
+    table_ready : the table is neutral; `table_write` before that does nothing
+    saturated : the clip changed a pixel that is not masked, in the clock in which it is taken from `o`, in a pipelined
+        build the one before it is shown there
     """
-
-    latency = 3
 
     def __init__(self, params: Params):
         self._params = params
@@ -41,86 +57,128 @@ class Correct(wiring.Component):
             "table_index": In(BY_NAME["table_index"].bits),
             "table_entry": In(BY_NAME["correction_data"].bits),
             "table_write": In(1),
+            "table_ready": Out(1),
             "saturated": Out(1),
         })  # fmt: skip
+
+    @property
+    def latency(self) -> int:
+        return 4 if self._params.is_pipelined else 2
 
     def elaborate(self, platform):
         params, bits = self._params, self._params.sample_bits
         m = Module()
-        entry = data.StructLayout({
-            field.name: signed(field.bits) if field.signed else unsigned(field.bits)
-            for field in CORRECTION_ENTRY
-            if field.name != "reserved"
-        })  # fmt: skip
-        neutral = {"offset": 0, "gain": 1 << GAIN_FRACTION_BITS, "masked": 0}
-        pixels = params.rows * params.columns
-        m.submodules.table = table = memory.Memory(shape=entry, depth=pixels, init=[neutral] * pixels)
-        write, read = table.write_port(), table.read_port()
-        m.d.comb += [
-            write.addr.eq(self.table_index),
-            write.en.eq(self.table_write & (self.table_index < pixels)),
-        ]
-        for name in neutral:
-            start = CORRECTION_ENTRY.offset(name)
-            m.d.comb += write.data[name].eq(self.table_entry[start:][: len(write.data[name])])
-
         # Every step moves at once, whenever the result can go or there is none.
-        advance = Signal()
-        m.d.comb += [advance.eq(~self.o.valid | self.o.ready), self.i.ready.eq(advance)]
+        advance, accepts = Signal(), Signal()
+        m.d.comb += [advance.eq(~self.o.valid | self.o.ready), accepts.eq(self.i.valid & self.i.ready)]
 
-        # Step 1: look the pixel up. The place in the frame is counted here.
-        fetched, fetched_valid, fetched_guard = Signal.like(self.i.payload), Signal(), Signal()
-        index, column, row = Signal(range(pixels)), Signal(range(params.columns)), Signal(range(params.rows))
-        ring = params.guard_ring
-        m.d.comb += [read.addr.eq(index), read.en.eq(advance)]
-        with m.If(advance):
-            m.d.sync += [
-                fetched_valid.eq(self.i.valid),
-                fetched.eq(self.i.payload),
-                fetched_guard.eq(
-                    (column < ring) | (column >= params.columns - ring) | (row < ring) | (row >= params.rows - ring)
-                ),
-            ]
-        with m.If(advance & self.i.valid):
-            m.d.sync += [index.eq(index + 1), column.eq(column + 1)]
-            with m.If(self.i.payload.row_last):
-                m.d.sync += [column.eq(0), row.eq(row + 1)]
-            with m.If(self.i.payload.last):
-                m.d.sync += [index.eq(0), row.eq(0)]
+        def later(value: Any, name: str) -> Signal:
+            """A register behind `value`; without a reset, so that it can be one of a multiplier's own."""
+            register = Signal(Shape.cast(value.shape()), name=name, reset_less=True)
+            with m.If(advance):
+                m.d.sync += register.eq(value)
+            return register
 
-        # Step 2: offset and gain.
-        product = Signal(signed(max(bits, 16) + 2 + len(read.data.gain)))
-        second, second_valid, second_masked, second_guard = Signal.like(fetched), Signal(), Signal(), Signal()
-        with m.If(advance):
-            m.d.sync += [
-                second_valid.eq(fetched_valid),
-                second.eq(fetched),
-                second_masked.eq(read.data.masked),
-                second_guard.eq(fetched_guard),
-                product.eq((fetched.value - read.data.offset) * read.data.gain),
-            ]
+        entry, guard = self._look_up(m, accepts)
 
-        # Step 3: round, clip, replace masked pixels.
-        rounded = Signal(signed(len(product) + 1 - GAIN_FRACTION_BITS))
-        negative = rounded[-1]
-        over = ~negative & rounded[bits:-1].any()
-        clipped, last_good = Signal(bits), Signal(bits)
-        result = Signal(bits)
+        # (pixel - offset) * gain + half, in two products: -offset is inverted_offset + 1.
+        # Disabled, it is what a neutral entry makes of the pixel.
+        enabled = self.correction_enabled
+        pixel = later(self.i.payload.value, "pixel")
+        inverted_offset = entry.inverted_offset
+        offset_gain = entry.gain & enabled.replicate(_GAIN_BITS)
+        pixel_gain = later(offset_gain | (~enabled << GAIN_FRACTION_BITS), "pixel_gain")
+        if params.is_pipelined:
+            offset_gain, inverted_offset = later(offset_gain, "offset_gain"), later(inverted_offset, "inverted_offset")
+            rest = later(inverted_offset * offset_gain, "offset_product") + later(offset_gain + _HALF, "half")
+            total = later(later(pixel * pixel_gain, "product") + rest, "total")
+        else:
+            # Two multipliers that have registers before and behind them, and an adder between, take all of this.
+            rest = later(inverted_offset * offset_gain + (offset_gain + _HALF), "rest")
+            total = later((pixel * pixel_gain + rest.as_unsigned())[: len(rest)].as_signed(), "total")
+
+        # What goes with the pixel.
+        flags = Signal(_FLAGS)
         m.d.comb += [
-            rounded.eq((product + (1 << (GAIN_FRACTION_BITS - 1))) >> GAIN_FRACTION_BITS),
-            clipped.eq((rounded[:bits] | over.replicate(bits)) & ~negative.replicate(bits)),
-            result.eq(Mux(self.correction_enabled, Mux(second_masked, last_good, clipped), second.value)),
-            self.saturated.eq(advance & second_valid & self.correction_enabled & ~second_masked & (negative | over)),
+            flags.masked.eq(entry.masked & enabled),
+            flags.guard.eq(guard),
+            Cat(flags.row_last, flags.last).eq(Cat(self.i.payload.row_last, self.i.payload.last)),
         ]
-        with m.If(advance):
-            m.d.sync += [
-                self.o.valid.eq(second_valid),
-                self.o.payload.value.eq(result),
-                Cat(self.o.payload.row_last, self.o.payload.last).eq(Cat(second.row_last, second.last)),
-            ]
-            with m.If(second_valid):
-                with m.If(second.last):
-                    m.d.sync += last_good.eq(0)
-                with m.Elif(~second_masked & ~second_guard):
-                    m.d.sync += last_good.eq(result)
+        valid: Any = accepts
+        for step in range(3 if params.is_pipelined else 2):
+            before, flags = flags, Signal(_FLAGS, name=f"flags_{step}")
+            before_valid, valid = valid, Signal(name=f"valid_{step}")
+            with m.If(advance):
+                m.d.sync += [valid.eq(before_valid), flags.eq(before)]
+
+        # Clip, replace masked pixels.
+        negative = total[-1]
+        over = ~negative & total[GAIN_FRACTION_BITS + bits : -1].any()
+        last_good, result = Signal(bits), Signal(bits)
+        # As two signals: a bit of the result is then a function of four.
+        high_or_masked, low_or_masked = over | flags.masked, negative | flags.masked
+        with m.Switch(Cat(high_or_masked, low_or_masked)):
+            with m.Case(0b00):
+                m.d.comb += result.eq(total[GAIN_FRACTION_BITS:])
+            with m.Case(0b01):
+                m.d.comb += result.eq(params.full_scale)
+            with m.Case(0b10):
+                m.d.comb += result.eq(0)
+            with m.Case(0b11):
+                m.d.comb += result.eq(last_good)
+        m.d.comb += self.saturated.eq(advance & valid & ~flags.masked & (negative | over))
+        with m.If(advance & valid):
+            with m.If(flags.last):
+                m.d.sync += last_good.eq(0)
+            with m.Elif(~flags.masked & ~flags.guard):
+                m.d.sync += last_good.eq(result)
+        result = Cat(result, flags.row_last, flags.last)
+        if params.is_pipelined:
+            with m.If(advance):
+                m.d.sync += [self.o.valid.eq(valid), Cat(self.o.payload).eq(result)]
+        else:
+            m.d.comb += [self.o.valid.eq(valid), Cat(self.o.payload).eq(result)]
         return m
+
+    def _look_up(self, m: Module, accepts: Signal) -> tuple[Any, Signal]:
+        """The entry of the pixel at `i`, and whether it lies in the guard ring; says when a pixel is accepted."""
+        pixels = self._params.rows * self._params.columns
+        exists = _is_below(self.table_index, pixels)
+        # Never read and written in one clock, so what a collision would give does not matter.
+        m.submodules.table = table = memory.Memory(shape=_ENTRY, depth=pixels, init=[], attrs=SINGLE_PORT)
+        m.submodules.place = place = Place(self._params)
+        write, read = table.write_port(), table.read_port()
+        # The entry at `read` is that of the pixel at `i`; `place` is then one pixel ahead.
+        walks, is_there, guard = Signal(init=1), Signal(), Signal()
+        writes, ends = Signal(), Signal()
+        m.d.comb += [
+            self.table_ready.eq(~walks),
+            writes.eq(~walks & self.table_write),
+            self.i.ready.eq((~self.o.valid | self.o.ready) & is_there & ~writes),
+            accepts.eq(self.i.valid & self.i.ready),
+            ends.eq(accepts & self.i.payload.last),
+            # One address: the table's own, but while it is written from outside.
+            read.addr.eq(Mux(writes, self.table_index, place.index)),
+            read.en.eq(~walks & ~writes & self.i.valid & (~is_there | (self.i.ready & ~self.i.payload.last))),
+            write.addr.eq(read.addr),
+            write.en.eq(walks | (writes & exists)),
+            place.step.eq(walks | read.en),
+            place.restart.eq((walks & place.last) | ends),
+        ]
+        for name, value in _NEUTRAL.items():
+            field = CORRECTION_ENTRY.offset(name.removeprefix("inverted_"))
+            given = self.table_entry[field:][: len(write.data[name])]
+            given = ~given if name == "inverted_offset" else given
+            m.d.comb += write.data[name].eq(Mux(walks, value, given))
+        with m.If(walks & place.last):
+            m.d.sync += walks.eq(0)
+        with m.If(read.en):
+            m.d.sync += [is_there.eq(1), guard.eq(place.guard)]
+        with m.Elif(ends):
+            m.d.sync += is_there.eq(0)
+        return read.data, guard
+
+
+def _is_below(value: Value, limit: int) -> Value:
+    """`value` < `limit`, without a subtraction where `limit` is a power of two."""
+    return ~value[limit.bit_length() - 1 :].any() if limit & (limit - 1) == 0 else value < limit

@@ -17,22 +17,21 @@ from hdl.params import Params
 class PGA(wiring.Component):
     """value * 2**pga_gain + pga_offset, clipped to 0 .. 2**sample_bits - 1.
 
-    The gain is a power of two of at least 1, so nothing is rounded. Latency 1 clock, one pixel a clock.
+    The gain is a power of two of at least 1, so nothing is rounded; it is 1 whatever `pga_gain` says where the readout
+    chip amplifies (`Params.roic_pga`). Latency `latency` clocks, one pixel a clock.
 
     Members
     -------
     i : stream of pixels, signed(sample_bits + 1)
     o : stream of pixels, unsigned(sample_bits)
     pga_gain, pga_offset : registers of that name, constant during a frame
-    saturated : the clip changed the pixel, in the clock in which it is accepted
+    saturated : the clip changed the pixel, in the clock in which it is taken from `o`
     """
 
-    latency = 1
-
     def __init__(self, params: Params):
-        self._bits = params.sample_bits
+        self._params = params
         gain, offset = BY_NAME["pga_gain"], BY_NAME["pga_offset"]
-        self._most_gain = gain.maximum
+        self._most_gain = 0 if params.roic_pga else gain.maximum
         super().__init__({
             "i": In(stream.Signature(pixel_layout(signed(params.sample_bits + 1)))),
             "o": Out(stream.Signature(pixel_layout(unsigned(params.sample_bits)))),
@@ -41,29 +40,47 @@ class PGA(wiring.Component):
             "saturated": Out(1),
         })  # fmt: skip
 
+    @property
+    def latency(self) -> int:
+        return 2 if self._params.is_pipelined else 1
+
     def elaborate(self, platform):
         m = Module()
-        width = self._bits + 1 + self._most_gain
-        scaled = Signal(signed(width))
-        with m.Switch(self.pga_gain):
-            for exponent in range(self._most_gain + 1):
-                with m.Case(exponent):
-                    m.d.comb += scaled.eq(self.i.payload.value << exponent)
-
-        amplified = Signal(signed(max(width, len(self.pga_offset)) + 1))
-        negative = amplified[-1]
-        over = ~negative & amplified[self._bits : -1].any()
-        m.d.comb += [
-            amplified.eq(scaled + self.pga_offset),
-            self.i.ready.eq(~self.o.valid | self.o.ready),
-            self.saturated.eq(self.i.valid & self.i.ready & (negative | over)),
-        ]
+        bits, value = self._params.sample_bits, self.i.payload.value
+        width = bits + 1 + self._most_gain
+        # Without a reset, so that it can be a multiplier's own.
+        amplified = Signal(signed(max(width, len(self.pga_offset)) + 1), reset_less=True)
+        flags, valid = Cat(self.i.payload.row_last, self.i.payload.last), self.i.valid
+        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        if self._params.is_pipelined:
+            scaled, taken, its_flags = Signal(signed(width)), Signal(), Signal(2)
+            with m.If(self.i.ready):
+                m.d.sync += [taken.eq(valid), its_flags.eq(flags)]
+                with m.Switch(self.pga_gain):
+                    for exponent in range(self._most_gain):
+                        with m.Case(exponent):
+                            m.d.sync += scaled.eq(value << exponent)
+                    with m.Default():
+                        m.d.sync += scaled.eq(value << self._most_gain)
+            flags, valid = its_flags, taken
+        elif self._most_gain:
+            # A multiplier, with its adder and its register, is less than a shifter.
+            factor = Signal(self._most_gain + 1)
+            m.d.comb += factor.eq(1 << self.pga_gain)
+            scaled = value * Cat(factor, 0).as_signed()
+        else:
+            scaled = value
         with m.If(self.i.ready):
             m.d.sync += [
-                self.o.valid.eq(self.i.valid),
-                self.o.payload.value.eq(
-                    (amplified[: self._bits] | over.replicate(self._bits)) & ~negative.replicate(self._bits)
-                ),
-                Cat(self.o.payload.row_last, self.o.payload.last).eq(Cat(self.i.payload.row_last, self.i.payload.last)),
+                self.o.valid.eq(valid),
+                amplified.eq(scaled + self.pga_offset),
+                Cat(self.o.payload.row_last, self.o.payload.last).eq(flags),
             ]
+
+        negative = amplified[-1]
+        over = ~negative & amplified[bits:-1].any()
+        m.d.comb += [
+            self.o.payload.value.eq((amplified[:bits] | over.replicate(bits)) & ~negative.replicate(bits)),
+            self.saturated.eq(self.o.valid & self.o.ready & (negative | over)),
+        ]
         return m

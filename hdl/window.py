@@ -1,11 +1,13 @@
 """Window: collects the neighbourhood of every pixel.
 
     pixel -> [line buffers -> square of registers -> border] -> neighbourhood -> convolution
+    pixel -> [rows in a memory <- border <- centre, tap] -> one tap after the other -> convolution
 
-One memory holds the kernel_size - 1 rows above, a column of them in one word; the square shifts by one column a pixel.
+With one multiplier the taps are read from a memory of rows one after the other. With more, one memory holds the
+kernel_size - 1 rows above, a column of them in one word; the square shifts by one column a pixel.
 """
 
-from amaranth import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,7 +24,8 @@ class Window(wiring.Component):
     larger one only the centres of complete macro-pixels do, and none of the guard ring.
 
     Throughput: one pixel a clock; after a frame's last pixel the stage takes `flush` clocks, in which it accepts
-    nothing, to push the last windows out. A window follows `flush` pixels and `latency` clocks after its centre.
+    nothing, to push the last windows out. A window follows `flush` pixels and `latency` clocks after its centre. With
+    one multiplier all that takes longer: a window has kernel_size**2 clocks, a pixel and one without a window one.
 
     Members
     -------
@@ -31,8 +34,6 @@ class Window(wiring.Component):
     stride : register of that name, one of `Params.strides`, constant while not `idle`
     idle : no pixel of a frame is here; with macro-pixels a frame's last window leaves long before its last pixel
     """
-
-    latency = 3
 
     def __init__(self, params: Params):
         self._params = params
@@ -44,13 +45,112 @@ class Window(wiring.Component):
         })  # fmt: skip
 
     @property
+    def latency(self) -> int:
+        return 3 if self._params.is_pipelined else 2
+
+    @property
     def flush(self) -> int:
         """Pixels between a pixel and the last one of its window."""
         return self._params.radius * (self._params.columns + 1)
 
     def elaborate(self, platform):
-        params, bits, size = self._params, self._params.sample_bits, self._params.kernel_size
         m = Module()
+        m.submodules.x = self._x = _Axis(self._params, self._params.columns)
+        m.submodules.y = self._y = _Axis(self._params, self._params.rows)
+        m.d.comb += [
+            self._x.stride.eq(self.stride),
+            self._y.stride.eq(self.stride),
+            self._y.step.eq(self._x.step & self._x.at_end),
+        ]
+        if self._params.is_pipelined:
+            self._in_registers(m)
+        else:
+            self._in_turn(m)
+        return m
+
+    def _in_turn(self, m: Module) -> None:
+        """Pixels go into a memory of rows, the taps of a centre are read one after the other, never both in a clock."""
+        params, bits, size = self._params, self._params.sample_bits, self._params.kernel_size
+        x, y = self._x, self._y
+        column_bits, row_bits = (params.columns - 1).bit_length(), (size - 1).bit_length()
+        m.submodules.rows = rows = memory.Memory(shape=unsigned(bits), depth=1 << (column_bits + row_bits), init=[])
+        read, write = rows.read_port(), rows.write_port()
+
+        # Pixels that are here and were no centre yet: a centre needs `flush` behind it, or the frame is over.
+        waiting, flushing = Signal(range(self.flush + 2)), Signal()
+        takes, is_centre, wanted, moves = Signal(), Signal(), Signal(), Signal()
+        down, right = Signal(range(size)), Signal(range(size))
+        row_ends, ends = right == size - 1, Signal()
+        m.d.comb += [
+            is_centre.eq(flushing | (waiting == self.flush + 1)),
+            self.i.ready.eq(~is_centre),
+            takes.eq(self.i.valid & self.i.ready),
+            wanted.eq(x.wanted & y.wanted),
+            read.en.eq(is_centre & wanted & (~self.o.valid | self.o.ready)),
+            moves.eq((is_centre & ~wanted) | (read.en & row_ends & (down == size - 1))),
+            x.step.eq(moves),
+            ends.eq(moves & flushing & (waiting == 1)),
+        ]
+        with m.If(takes | moves):
+            m.d.sync += waiting.eq(waiting + Mux(moves, -1, 1))
+        with m.If(takes & self.i.payload.last):
+            m.d.sync += flushing.eq(1)
+        with m.If(ends):
+            m.d.sync += flushing.eq(0)
+        with m.If(takes):
+            m.d.sync += self.idle.eq(0)
+        with m.Elif(ends):
+            m.d.sync += self.idle.eq(1)
+
+        # A row of the array has its place by its lowest bits: one more than the kernel sees fits, at least.
+        column, row = Signal(column_bits), Signal(row_bits)
+        m.d.comb += [write.addr.eq(Cat(column, row)), write.data.eq(self.i.payload.value), write.en.eq(takes)]
+        with m.If(takes):
+            m.d.sync += column.eq(column + 1)
+            with m.If(self.i.payload.row_last):
+                m.d.sync += [column.eq(0), row.eq(row + 1)]
+            with m.If(self.i.payload.last):
+                m.d.sync += row.eq(0)
+
+        with m.If(read.en):
+            m.d.sync += right.eq(Mux(row_ends, 0, right + 1))
+            with m.If(row_ends):
+                m.d.sync += down.eq(Mux(down == size - 1, 0, down + 1))
+        m.d.comb += [
+            read.addr.eq(
+                Cat(
+                    (x.position + self._distance(m, x, right))[:column_bits],
+                    (y.position + self._distance(m, y, down))[:row_bits],
+                )
+            ),
+            self.o.payload.taps[0].eq(read.data),
+        ]
+        with m.If(read.en):
+            m.d.sync += [
+                self.o.valid.eq(1),
+                self.o.payload.guard.eq(x.guard | y.guard),
+                self.o.payload.row_last.eq(x.last),
+                self.o.payload.last.eq(x.last & y.last),
+            ]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+
+    def _distance(self, m: Module, axis: "_Axis", place: Value) -> Value:
+        """From the centre to the kernel's `place`, or as far as the imaging area goes, clamped as `_clamp` does it."""
+        radius = self._params.radius
+        distance = Signal(signed(radius.bit_length() + 1))
+        with m.Switch(place):
+            for each in range(self._params.kernel_size):
+                with m.Case(each):
+                    m.d.comb += distance.eq(
+                        self._clamp(axis, each, [Const(d, distance.shape()) for d in range(-radius, radius + 1)])
+                    )
+        return distance
+
+    def _in_registers(self, m: Module) -> None:
+        """All taps at once."""
+        params, bits, size = self._params, self._params.sample_bits, self._params.kernel_size
+        x, y = self._x, self._y
 
         # Every step moves at once, whenever the window can go or there is none.
         advance = Signal()
@@ -104,15 +204,7 @@ class Window(wiring.Component):
         # Step 3: where is the centre, and which taps of the square does the border replace?
         skip = Signal(range(self.flush + 1), init=self.flush)
         moves = Signal()
-        m.submodules.x = x = _Axis(params, params.columns)
-        m.submodules.y = y = _Axis(params, params.rows)
-        m.d.comb += [
-            moves.eq(advance & square_valid & (skip == 0)),
-            x.stride.eq(self.stride),
-            y.stride.eq(self.stride),
-            x.step.eq(moves),
-            y.step.eq(moves & x.at_end),
-        ]
+        m.d.comb += [moves.eq(advance & square_valid & (skip == 0)), x.step.eq(moves)]
         with m.If(advance & square_valid):
             with m.If(skip != 0):
                 m.d.sync += skip.eq(skip - 1)
@@ -133,7 +225,6 @@ class Window(wiring.Component):
             for row in range(size):
                 for place in range(size):
                     m.d.sync += self.o.payload.taps[row * size + place].eq(self._clamp(x, place, rows_clamped[row]))
-        return m
 
     def _clamp(self, axis: "_Axis", place: int, choices: list[Value]) -> Value:
         """`choices[place]`; where it lies outside, the centre being near the border, the outermost choice inside."""

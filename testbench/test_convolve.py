@@ -54,7 +54,15 @@ def _windows(bench: Bench, stage: Stage) -> tuple[list[tuple[np.ndarray, np.ndar
     # Time-shared builds take long: noise, a rail, the checkerboard and the tile are enough there.
     frames = frames if params().steps == 1 else [frames[kind] for kind in (0, 2, 3, -1)]
     pairs = [window.windows(frame, detector=params(), stride=1) for frame in frames]
-    return pairs, [packed(stage.source.packer.pack, taps=taps, guard=guard) for taps, guard in pairs]
+    return pairs, [_offers(stage, taps, guard) for taps, guard in pairs]
+
+
+def _offers(stage: Stage, taps: np.ndarray, guard: np.ndarray) -> list[int]:
+    """One offer for each window, or with one multiplier one for each tap."""
+    if params().is_pipelined:
+        return packed(stage.source.packer.pack, taps=taps, guard=guard)
+    planes = [packed(stage.source.packer.pack, taps=taps[..., n : n + 1], guard=guard) for n in range(taps.shape[-1])]
+    return [tap for one_window in zip(*planes, strict=True) for tap in one_window]
 
 
 @simulated(cycles=1_000_000)
@@ -98,12 +106,16 @@ async def every_pace(bench: Bench) -> None:
 
 @simulated(cycles=10_000)
 async def latency_and_rate(bench: Bench) -> None:
-    """A window every `steps` clocks (one in the parallel build), each after `latency` clocks."""
+    """A window every `period` clocks, each after `latency` clocks."""
     stage = Stage(bench, params().columns)
     pairs, inputs = _windows(bench, stage)
     kernel = KERNELS["identity"].padded(params().kernel_size)
     _set_kernel(bench, kernel)
     responses, _ = convolve.convolve(*pairs[0], sample_bits=params().sample_bits, kernel=kernel)
     await stage.transfer(inputs[:1], [packed(stage.sink.packer.pack, value=responses, guard=pairs[0][1])])
+    if not params().is_pipelined:
+        # The first tap of each window counts, when it is taken.
+        stage.source.accepted = stage.source.accepted[:: params().kernel_size ** 2]
+        stage.source.offered = stage.source.accepted
     stage.check_latency(bench.component.latency)
-    stage.check_rate(params().steps)
+    stage.check_rate(bench.component.period)

@@ -1,6 +1,7 @@
 """PGA against its golden model."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from edgeray.protocol.registers import BY_NAME
 from hdl.params import Params
 from hdl.pga import PGA
 from sim.golden import pga
-from testbench.bench import Bench, simulated
+from testbench.bench import Bench, params, simulated
 from testbench.runner import Build
 from testbench.stages import Stage, packed
 from testbench.stimulus import Image, images
@@ -17,15 +18,26 @@ SHAPE = 6, 8
 GAIN, OFFSET = BY_NAME["pga_gain"], BY_NAME["pga_offset"]
 
 
-def _build(bits: int) -> Build:
-    return Build(f"{bits} bit", partial(PGA, Params(rows=6, columns=8, sample_bits=bits)))
+def _build(label: str, **more: Any) -> Build:
+    return Build(label, partial(PGA, Params(rows=6, columns=8, **more)))
 
 
-BUILDS = (_build(12), _build(14))
+BUILDS = (
+    _build("12 bit"),
+    _build("14 bit", sample_bits=14),
+    _build("12 bit shared", multipliers=1),
+    _build("14 bit shared", sample_bits=14, multipliers=1),
+    _build("readout chip amplifies", roic_pga=True, multipliers=1),
+)
 
 
 def _bits(bench: Bench) -> int:
     return int(bench.component.o.payload.value.shape().width)
+
+
+def _in_digits(gain: int) -> int:
+    """The gain that the gateware makes of the register's."""
+    return 0 if params().roic_pga else gain
 
 
 def _differences(bench: Bench) -> list[Image]:
@@ -48,7 +60,7 @@ async def every_gain_and_offset(bench: Bench) -> None:
     for gain in range(GAIN.maximum + 1):
         for offset in offsets:
             bench.set(pga_gain=gain, pga_offset=offset)
-            results = [pga.pga(values, sample_bits=bits, gain=gain, offset=offset) for values in frames]
+            results = [pga.pga(values, sample_bits=bits, gain=_in_digits(gain), offset=offset) for values in frames]
             expected = [packed(stage.sink.packer.pack, value=pixels) for pixels, _ in results]
             saturated.count = 0
             await stage.transfer(inputs, expected, what=f"gain {gain}, offset {offset}")
@@ -64,7 +76,7 @@ async def every_pace(bench: Bench) -> None:
     stage, saturated = Stage(bench, SHAPE[1]), bench.pulses("saturated")
     bits, frames = _bits(bench), _differences(bench)
     bench.set(pga_gain=2, pga_offset=-100)
-    results = [pga.pga(values, sample_bits=bits, gain=2, offset=-100) for values in frames]
+    results = [pga.pga(values, sample_bits=bits, gain=_in_digits(2), offset=-100) for values in frames]
     await stage.all_paces(
         [packed(stage.source.packer.pack, value=values) for values in frames],
         [packed(stage.sink.packer.pack, value=pixels) for pixels, _ in results],

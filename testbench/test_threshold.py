@@ -1,8 +1,10 @@
 """Threshold against its golden model: modes, and thresholds at, below and above what a response can be."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
+from amaranth import Module, Signal
 
 from edgeray.protocol.registers import BY_NAME, ThresholdMode
 from hdl.params import Params
@@ -16,7 +18,21 @@ from testbench.stimulus import Image, generator, images
 SHAPE = 8, 8
 BITS = 12
 FULL = (1 << BITS) - 1
-BUILDS = (Build("", partial(Threshold, Params(rows=8, columns=8, sample_bits=BITS))),)
+
+
+class Clocked(Threshold):
+    """A `Threshold` with a clock, which the bench needs, and the stage does not where it is not pipelined."""
+
+    def elaborate(self, platform: Any) -> Module:
+        m: Module = super().elaborate(platform)
+        m.d.sync += Signal(name="clocked").eq(1)
+        return m
+
+
+BUILDS = tuple(
+    Build(label, partial(Clocked, Params(rows=8, columns=8, sample_bits=BITS, multipliers=multipliers)))
+    for label, multipliers in (("pipelined", 0), ("shared", 1))
+)
 
 
 def _responses(bench: Bench, stage: Stage) -> tuple[list[Image], Image, Frames]:

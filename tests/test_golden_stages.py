@@ -15,6 +15,7 @@ from sim.golden.cds import cds
 from sim.golden.correct import correct
 from sim.golden.fixed_point import clip, round_half_up
 from sim.golden.pga import pga
+from sim.golden.sensor import sensor
 from sim.golden.stack import StackError
 from tests.golden_cases import Array, detectors, image, reproducible, seeds
 
@@ -199,3 +200,15 @@ def test_stages_refuse_what_cannot_be() -> None:
         cds(np.zeros((2, 3), int), np.zeros((3, 2), int), sample_bits=12, enabled=True, polarity=Polarity(0))
     with pytest.raises(StackError, match=r"32 rows and 32 columns, not an array of shape \(31, 32\)"):
         correct(np.zeros((31, 32), int), detector=detector, enabled=False, table=table)
+
+
+@reproducible
+@given(detectors(), seeds)
+def test_sensor(detector: Detector, seed: int) -> None:
+    pixels, ring = image(detector, seed)[0], detector.guard_ring
+    responses, guard = sensor(pixels, detector=detector)
+    for row, column in np.ndindex(pixels.shape):
+        inside = ring <= row < detector.rows - ring and ring <= column < detector.columns - ring
+        expected = int(pixels[row, column]) - 2 ** (detector.sample_bits - 1) if inside else 0
+        assert responses[row, column] == expected
+        assert guard[row, column] == (not inside)

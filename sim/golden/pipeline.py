@@ -1,6 +1,7 @@
 """Golden model of the whole readout: samples of a series of frames to pixels, responses and the bytes on the link.
 
 samples -> cds -> pga -> correct -+-> window -> convolve -> threshold -+-> encode -> frame -> bytes
+                                  |    (or sensor)                     |
                                   +----- raw readout, audit frames ----+
 """
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from edgeray.correction import CorrectionTable
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.packets import PacketType
-from edgeray.protocol.registers import ReadoutMode
+from edgeray.protocol.registers import Convolution, ReadoutMode
 from edgeray.protocol.settings import Settings
 from sim.golden import meta
 from sim.golden.cds import cds
@@ -24,6 +25,7 @@ from sim.golden.fixed_point import Mask
 from sim.golden.frame import frame_packets
 from sim.golden.meta import Counters
 from sim.golden.pga import pga
+from sim.golden.sensor import sensor
 from sim.golden.stack import StackError, check_frames, integers
 from sim.golden.threshold import threshold
 from sim.golden.window import windows
@@ -178,10 +180,13 @@ def read_out(
         if settings.readout_mode == ReadoutMode.RAW:
             responses[some], kept[some] = values, True
         else:
-            taps, guard = windows(values, detector=detector, stride=settings.stride)
-            responses[some], masks["convolution_saturated"] = convolve(
-                taps, guard, sample_bits=detector.sample_bits, kernel=settings.kernel
-            )
+            if detector.convolution is Convolution.SENSOR:
+                responses[some], guard = sensor(values, detector=detector)
+            else:
+                taps, guard = windows(values, detector=detector, stride=settings.stride)
+                responses[some], masks["convolution_saturated"] = convolve(
+                    taps, guard, sample_bits=detector.sample_bits, kernel=settings.kernel
+                )
             kept[some] = threshold(
                 responses[some], guard, mode=settings.threshold_mode, edge_threshold=settings.edge_threshold
             )

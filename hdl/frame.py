@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from edgeray.protocol.packets import HEADER
 from hdl.buffer import Buffer
-from hdl.layouts import reply_layout, word_layout
+from hdl.layouts import byte_layout, word_layout
 from hdl.params import Params
 from hdl.send import Send
 
@@ -23,8 +23,9 @@ class Frame(wiring.Component):
 
     Members
     -------
-    i, generation, sequence, audit, room : as in `Buffer`
-    reply, o, unsent : as in `Send`
+    i, generation, sequence, audit, room, unsent : as in `Buffer`; where `unsent` is low, a reply given now is the last
+        to go
+    reply, o : as in `Send`
     """
 
     def __init__(self, params: Params):
@@ -35,7 +36,7 @@ class Frame(wiring.Component):
             "sequence": In(HEADER["sequence"].bits),
             "audit": In(1),
             "room": Out(1),
-            "reply": In(stream.Signature(reply_layout())),
+            "reply": In(stream.Signature(byte_layout())),
             "o": Out(stream.Signature(8)),
             "unsent": Out(1),
         })  # fmt: skip
@@ -46,14 +47,13 @@ class Frame(wiring.Component):
         m.submodules.send = send = Send(self._params)
         connect(m, flipped(self.i), buffer.i)
         connect(m, flipped(self.reply), send.reply)
-        connect(m, send.read, buffer.read)
+        connect(m, buffer.o, send.packet)
         connect(m, send.o, flipped(self.o))
         m.d.comb += [
             buffer.generation.eq(self.generation),
             buffer.sequence.eq(self.sequence),
             buffer.audit.eq(self.audit),
             self.room.eq(buffer.room),
-            send.generation.eq(self.generation),
-            self.unsent.eq(send.unsent),
+            self.unsent.eq(buffer.unsent),
         ]
         return m

@@ -7,7 +7,7 @@ from amaranth import unsigned
 from amaranth.hdl import ShapeLike, signed
 from amaranth.lib import data
 
-from edgeray.protocol.packets import HEADER, REPLY, WORD_BITS
+from edgeray.protocol.packets import HEADER, WORD_BITS
 from hdl.params import Params
 
 
@@ -28,8 +28,11 @@ def sample_layout(params: Params) -> data.StructLayout:
 
 
 def window_layout(params: Params) -> data.StructLayout:
-    """The neighbourhood of one pixel, row by row; `guard` marks a pixel of the guard ring, whose taps mean nothing."""
-    taps = data.ArrayLayout(unsigned(params.sample_bits), params.kernel_size**2)
+    """The neighbourhood of one pixel, row by row; `guard` marks a pixel of the guard ring, whose taps mean nothing.
+
+    With one multiplier the taps come one after the other.
+    """
+    taps = data.ArrayLayout(unsigned(params.sample_bits), params.kernel_size**2 if params.is_pipelined else 1)
     return data.StructLayout({"taps": taps, "guard": 1, "row_last": 1, "last": 1})
 
 
@@ -44,19 +47,18 @@ def result_layout(params: Params) -> data.StructLayout:
 
 
 def symbol_layout(params: Params) -> data.StructLayout:
-    """What is coded of one pixel, and what is sent of it at fixed width; `end` marks a packet's last pixel."""
-    bits = params.response_bits
-    return data.StructLayout({"symbol": signed(bits), "value": bits, "row_last": 1, "end": 1, "last": 1})
+    """What is coded of one pixel; `end` marks a packet's last pixel."""
+    return data.StructLayout({"symbol": signed(params.response_bits), "row_last": 1, "end": 1})
 
 
-def code_layout(width: int) -> data.StructLayout:
-    """The lowest `length` of up to `width` bits, the others 0; `end` marks a packet's last code, `last` a frame's."""
-    return data.StructLayout({"bits": width, "length": range(width + 1), "end": 1, "last": 1})
+def code_layout(zeros: int, bits: int, length: int) -> data.StructLayout:
+    """Up to so many `zeros`, then the lowest `length` of `bits`, the others 0; `end` marks a packet's last code."""
+    return data.StructLayout({"zeros": range(zeros + 1), "bits": bits, "length": range(length + 1), "end": 1})
 
 
-def packed_layout(word_bits: int = WORD_BITS) -> data.StructLayout:
-    """A word of a payload; or, where `end` is set, no data but the `length` in bytes of the payload that is over."""
-    return data.StructLayout({"data": word_bits, "length": 16, "end": 1, "last": 1})
+def value_layout(bits: int) -> data.StructLayout:
+    """What is sent of one pixel at fixed width; `end` marks a packet's last pixel."""
+    return data.StructLayout({"value": bits, "end": 1})
 
 
 def word_layout() -> data.StructLayout:
@@ -70,6 +72,6 @@ def word_layout() -> data.StructLayout:
     return data.StructLayout({**parts, "end": 1, "skip": 1, **header})
 
 
-def reply_layout() -> data.StructLayout:
-    """The answer to one command: whose it is, and the `REPLY` fields."""
-    return data.StructLayout({"sequence": 8, "address": 16, **{field.name: field.bits for field in REPLY}})
+def byte_layout() -> data.StructLayout:
+    """A byte of a packet's header or, behind it, of its payload; `last` marks the payload's last."""
+    return data.StructLayout({"data": 8, "last": 1})

@@ -3,7 +3,7 @@
 bytes of packets -> [UARTTransmitter] -> tx pin          rx pin -> [UARTReceiver] -> bytes of commands
 """
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -20,7 +20,7 @@ class UARTTransmitter(wiring.Component):
     Members
     -------
     i : stream of bytes
-    divisor : clocks a bit, taken over with each byte; 0 counts as 1
+    divisor : clocks a bit, at least 1; taken over with each byte
     tx : the line, straight from a register, high at rest
     """
 
@@ -31,28 +31,24 @@ class UARTTransmitter(wiring.Component):
         m = Module()
         # What is still to be sent behind the bit on the line: a one marks the end, and is the stop bit.
         waiting = Signal(_BITS + 1)
-        period, remaining = Signal(_DIVISOR.bits), Signal(_DIVISOR.bits)
+        # Clocks of this bit, this one included, and of any.
+        elapsed, period = Signal(_DIVISOR.bits, init=1), Signal(_DIVISOR.bits, reset_less=True)
         sending = Signal()
         bit_ends, byte_ends = Signal(), Signal()
         m.d.comb += [
-            bit_ends.eq(remaining == 0),
+            bit_ends.eq(elapsed == period),
             byte_ends.eq(bit_ends & (waiting == 0)),
             self.i.ready.eq(~sending | byte_ends),
         ]
+        m.d.sync += elapsed.eq(elapsed + 1)
+        with m.If(self.i.ready | bit_ends):
+            m.d.sync += elapsed.eq(1)
         with m.If(self.i.ready):
-            m.d.sync += sending.eq(self.i.valid)
+            m.d.sync += [sending.eq(self.i.valid), period.eq(self.divisor)]
             with m.If(self.i.valid):
-                ticks = Mux(self.divisor == 0, 0, self.divisor - 1)
-                m.d.sync += [
-                    self.tx.eq(0),
-                    waiting.eq(Cat(self.i.payload, 1)),
-                    period.eq(ticks),
-                    remaining.eq(ticks),
-                ]
+                m.d.sync += [self.tx.eq(0), waiting.eq(Cat(self.i.payload, 1))]
         with m.Elif(bit_ends):
-            m.d.sync += [Cat(self.tx, waiting).eq(waiting), remaining.eq(period)]
-        with m.Else():
-            m.d.sync += remaining.eq(remaining - 1)
+            m.d.sync += Cat(self.tx, waiting).eq(waiting)
         return m
 
 
@@ -64,7 +60,7 @@ class UARTReceiver(wiring.Component):
     Members
     -------
     o : stream of bytes
-    divisor : clocks a bit, at least 2
+    divisor : clocks a bit, at least 2; stays as it is while a byte comes
     rx : the line, asynchronous, high at rest
     framing_error : one clock: no stop bit, the byte was thrown away
     overrun : one clock: a byte was lost because the one before had not been taken
@@ -84,39 +80,42 @@ class UARTReceiver(wiring.Component):
         line = Signal(init=1)
         m.submodules += FFSynchronizer(self.rx, line, init=1)
 
-        shift = Signal(_BITS)
-        bits_left, remaining = Signal(range(_BITS + 2)), Signal(_DIVISOR.bits)
+        shift, bits_left = Signal(_BITS, reset_less=True), Signal(range(_BITS + 2))
+        # Clocks of this half of a bit, this one included; the half behind the middle has one more where they are odd.
+        half, elapsed = self.divisor >> 1, Signal(_DIVISOR.bits - 1, init=1)
+        behind_middle, is_late, reached, ends = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            reached.eq(elapsed == half),
+            ends.eq(reached & (is_late | ~(behind_middle & self.divisor[0]))),
+        ]
+        m.d.sync += is_late.eq(reached & ~ends)
+        with m.If(~reached):
+            m.d.sync += elapsed.eq(elapsed + 1)
+        with m.Elif(ends):
+            m.d.sync += [elapsed.eq(1), behind_middle.eq(~behind_middle)]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM():
-            with m.State("REST"), m.If(~line):
-                # The clock that saw the line fall was the bit's first.
-                m.d.sync += [
-                    remaining.eq(Mux(self.divisor < 2, 0, (self.divisor >> 1) - 1)),
-                    bits_left.eq(_BITS + 1),
-                ]
-                m.next = "BITS"
-            with m.State("BITS"):
-                m.d.sync += remaining.eq(remaining - 1)
-                with m.If(remaining == 0):
-                    m.d.sync += [
-                        remaining.eq(Mux(self.divisor == 0, 0, self.divisor - 1)),
-                        bits_left.eq(bits_left - 1),
-                        shift.eq(Cat(shift[1:], line)),
+            with m.State("REST"):
+                # The clock that sees the line fall is the bit's first.
+                m.d.sync += [elapsed.eq(1), behind_middle.eq(0), is_late.eq(0), bits_left.eq(_BITS + 1)]
+                with m.If(~line):
+                    m.next = "BITS"
+            with m.State("BITS"), m.If(ends & ~behind_middle):
+                m.d.sync += [bits_left.eq(bits_left - 1), shift.eq(Cat(shift[1:], line))]
+                # The start bit is gone in its middle: it was a spike.
+                with m.If((bits_left == _BITS + 1) & line):
+                    m.next = "REST"
+                with m.If(bits_left == 0):
+                    m.next = "REST"
+                    m.d.comb += [
+                        self.framing_error.eq(~line),
+                        self.overrun.eq(line & self.o.valid & ~self.o.ready),
                     ]
-                    # The start bit is gone in its middle: it was a spike.
-                    with m.If((bits_left == _BITS + 1) & line):
-                        m.next = "REST"
-                    with m.If(bits_left == 0):
-                        m.next = "REST"
-                        m.d.comb += [
-                            self.framing_error.eq(~line),
-                            self.overrun.eq(line & self.o.valid & ~self.o.ready),
-                        ]
-                        with m.If(line & (~self.o.valid | self.o.ready)):
-                            m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(shift)]
-                        with m.If(~line):
-                            m.next = "BREAK"
+                    with m.If(line & (~self.o.valid | self.o.ready)):
+                        m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(shift)]
+                    with m.If(~line):
+                        m.next = "BREAK"
             # A line that stays low is no start bit.
             with m.State("BREAK"), m.If(line):
                 m.next = "REST"

@@ -24,7 +24,9 @@ from edgeray.protocol.packets import (
 )
 from edgeray.protocol.registers import BY_NAME, COMMAND_BITS
 from edgeray.protocol.settings import Settings
+from hdl.params import Params
 from testbench.bench import Bench
+from testbench.line import Line, LineReceiver, bits_of
 from testbench.streams import StreamSink, StreamSource
 
 REPLY_PATIENCE = 20_000
@@ -93,10 +95,12 @@ def split(data: bytes) -> tuple[list[Received], bytes]:
 class Host:
     """Sends commands and keeps what comes: replies to be answered for, frames to be looked at."""
 
+    source: StreamSource
+    sink: StreamSink
+
     def __init__(self, bench: Bench, detector: Detector):
         self._bench, self.detector = bench, detector
-        self.source: StreamSource = bench.source("rx")
-        self.sink: StreamSink = bench.sink("tx")
+        self._link()
         self.frames: list[Received] = []
         """META and frame packets in their order."""
         self._replies: list[Received] = []
@@ -104,12 +108,27 @@ class Host:
         self._sequence = 0
         self.generation = 0
 
+    def _link(self) -> None:
+        """Take hold of both directions of the link, which are streams of bytes."""
+        self.source, self.sink = self._bench.source("rx"), self._bench.sink("tx")
+
+    def _send(self, data: bytes) -> None:
+        self.source.send(data)
+
+    def _is_sent(self) -> bool:
+        return not self.source.items
+
+    def _came(self) -> list[int]:
+        """Bytes that came, a list that is emptied when they were looked at."""
+        return self.sink.items
+
     def pump(self) -> None:
         """Cut what came into packets."""
-        if not self.sink.items:
+        came = self._came()
+        if not came:
             return
-        found, self._rest = split(self._rest + bytes(self.sink.items))
-        self.sink.items.clear()
+        found, self._rest = split(self._rest + bytes(came))
+        came.clear()
         for one in found:
             (self._replies if one.header["type"] == PacketType.REPLY else self.frames).append(one)
 
@@ -124,7 +143,7 @@ class Host:
 
     async def ask(self, data: bytes) -> dict[str, int]:
         """Send a command's bytes and wait for the reply; returns its fields."""
-        self.source.send(data)
+        self._send(data)
         for _ in range(REPLY_PATIENCE // 8):
             await self._bench.clock(8)
             self.pump()
@@ -144,8 +163,8 @@ class Host:
 
     async def no_answer(self, data: bytes, clocks: int = 200) -> None:
         """Send bytes that the board has to throw away."""
-        self.source.send(data)
-        await self._bench.until(lambda: not self.source.items, 50 * len(data), "acceptance of all bytes")
+        self._send(data)
+        await self._bench.until(self._is_sent, 50 * len(data), "acceptance of all bytes")
         await self._bench.clock(clocks)
         self.pump()
         self._bench.check(not self._replies, f"a reply to {data.hex()}")
@@ -198,6 +217,32 @@ class Host:
     def ends(self) -> list[Received]:
         """The last packet of each frame that came."""
         return [one for one in self.frames if one.header["last"]]
+
+
+class UARTHost(Host):
+    """A host whose link is a UART at the pins rx and tx; it begins at the divisor of a board's reset."""
+
+    def _link(self) -> None:
+        assert isinstance(self.detector, Params)
+        self.divisor = self.detector.uart_divisor
+        self.line: Line = self._bench.add(Line(self._bench, "rx"))
+        self.receiver: LineReceiver = self._bench.add(LineReceiver(self._bench, "tx", self.divisor))
+
+    def _send(self, data: bytes) -> None:
+        for byte in data:
+            self.line.send(bits_of(byte), self.divisor)
+
+    def _is_sent(self) -> bool:
+        return self.line.is_idle
+
+    def _came(self) -> list[int]:
+        return self.receiver.items
+
+    async def change_divisor(self, divisor: int) -> None:
+        """Write the divisor; the reply comes at the new one, for the last stop bit is still under way then."""
+        self.receiver.divisor = divisor
+        await self.set("uart_divisor", divisor)
+        self.divisor = divisor
 
 
 def check_packets(bench: Bench, expected: Iterable[Received], got: Iterable[Received], what: str) -> None:

@@ -5,12 +5,14 @@ from functools import partial
 from pathlib import Path
 
 from edgeray.protocol.packets import (
+    BLOCK_WORDS,
     COMMAND_HEADER,
-    OVERHEAD,
+    REPLY,
     SYNC,
     VERSION,
     WRITE_SIZE,
     CommandType,
+    PacketType,
     ReplyStatus,
     packet,
 )
@@ -22,34 +24,49 @@ from testbench.runner import Build
 from testbench.streams import randomly
 
 PATIENCE_BITS = 6
-SETTLED = OVERHEAD + WRITE_SIZE
-"""Clocks in which a command that is whole is executed and answered."""
+SETTLED = 40
+"""Clocks in which what has no reply is over."""
+REPLY_BYTES = COMMAND_HEADER.size + REPLY.size
+GENERATION = 2
 VECTORS = Path(__file__).parent.parent / "tests" / "vectors"
 
 BUILDS = (Build("", partial(Command, PATIENCE_BITS)),)
 
 
 class Bank:
-    """Stands for the register bank: notes what it is asked for, and answers every access in another way."""
+    """Stands for the register bank: notes what it is asked for, and answers every access in another way, some time
+    later; what it shows before that is rubbish.
+    """
 
     def __init__(self, bench: Bench):
-        self._dut = bench.dut
-        self.accesses: list[tuple[int, int, int | None]] = []
+        self._bench, self._dut = bench, bench.dut
+        self.accesses: list[tuple[int, int, int]] = []
         self.answers: list[tuple[int, int]] = []
-        self._answer: tuple[int, int] | None = None
+        self._asked: tuple[int, int, int] | None = None
+        self._answers = False
 
     def drive(self) -> None:
-        if self._answer is not None:
-            self._dut.bus__status.value, self._dut.bus__read_value.value = self._answer
-            self.answers.append(self._answer)
-            self._answer = None
+        number, random = len(self.answers), self._bench.random
+        self._answers = self._asked is not None and random.random() < 0.4
+        refused = ReplyStatus(number // 6 % 3 + 1) if number % 6 == 5 else ReplyStatus.OK
+        answer = (int(refused), 7919 * number) if self._answers else (random.randrange(4), random.getrandbits(32))
+        dut = self._dut
+        dut.bus__done.value, (dut.bus__status.value, dut.bus__read_value.value) = int(self._answers), answer
+        if self._answers:
+            self.answers.append(answer)
 
     def sample(self, clock: int) -> None:
         dut = self._dut
         if dut.bus__access.value == 1:
-            value = int(dut.bus__value.value) if dut.bus__write.value == 1 else None
-            self.accesses.append((int(dut.bus__write.value), int(dut.bus__address.value), value))
-            self._answer = len(self.accesses) % (ReplyStatus.VALUE_REFUSED + 1), 7919 * len(self.accesses)
+            write = int(dut.bus__write.value)
+            asks = write, int(dut.bus__address.value), int(dut.bus__value.value) if write else 0
+            self._bench.check(self._asked in (None, asks), f"the bus changed from {self._asked} to {asks}")
+            self._asked = asks
+            if self._answers:
+                self.accesses.append(asks)
+                self._asked = None
+        else:
+            self._bench.check(self._asked is None, "the bus was left before its answer")
 
 
 class Rig:
@@ -59,40 +76,61 @@ class Rig:
         self.bench, self.model = bench, CommandParser()
         self.bank: Bank = bench.add(Bank(bench))
         self.source, self.sink = bench.source(), bench.sink("reply")
+        bench.set(generation=GENERATION)
         self.whole: list[Whole] = []
 
     async def send(self, data: bytes) -> None:
         """Send `data` in one go, and wait until all of it was dealt with."""
         self.whole += self.model.feed(data)
         self.source.send(data)
-        await self.bench.until(lambda: not self.source.items, 40 * len(data) + 200, "acceptance of all bytes")
+        await self.bench.until(lambda: not self.source.items, 80 * len(data) + 4_000, "acceptance of all bytes")
 
     async def pause(self) -> None:
         """Send nothing for as long as a command may take to go on."""
         self.model.pause()
         # Replies that wait are taken first: meanwhile a byte may have to wait too.
+        await self.answered()
         await self.bench.clock((1 << PATIENCE_BITS) + 2 * SETTLED)
+
+    async def answered(self) -> None:
+        """Wait until all commands are answered."""
+        total = REPLY_BYTES * len(self.whole)
+        await self.bench.until(lambda: len(self.sink.items) >= total, 40_000, "the last reply")
 
     async def compare(self, what: str) -> None:
         """Compare all that has happened so far."""
         bench = self.bench
         pace, self.sink.pace = self.sink.pace, lambda: True
+        await self.answered()
         await bench.clock(2 * SETTLED)
         self.sink.pace = pace
-        executed = [one for one in self.whole if one.executed]
-        wanted = [(int(one.value is not None), one.address, one.value) for one in executed]
-        bench.check(self.bank.accesses == wanted, f"{what}: accesses {self.bank.accesses[-3:]}, not {wanted[-3:]}")
+        wanted: list[tuple[int, int, int]] = []
         replies, answers, answer = [], iter(self.bank.answers), (0, 0)
         for one in self.whole:
             if one.executed:
-                answer = next(answers)
+                written = 0
+                for word in one.words or (None,):
+                    wanted.append((int(word is not None), one.address, word or 0))
+                    answer = next(answers, (-1, 0))
+                    if answer[0] != ReplyStatus.OK:
+                        break
+                    written += 1
+                if one.type == CommandType.WRITE_BLOCK:
+                    answer = answer[0], written
             status, value = answer if one.known else (ReplyStatus.UNKNOWN_COMMAND, 0)
-            replies.append({"sequence": one.sequence, "address": one.address, "status": int(status), "value": value})
-        got = self.sink.fields()
-        bench.check(len(got) == len(replies), f"{what}: {len(got)} replies, not {len(replies)}")
-        for mine, its in zip(got, replies, strict=True):
-            fields = {name: int(mine[name]) for name in its}
-            bench.check(fields == its, f"{what}: reply {fields}, not {its}")
+            fields = {"generation": GENERATION, "last": 1, "type": PacketType.REPLY, "version": VERSION}
+            fields |= {"sequence": one.sequence, "address": one.address, "length": REPLY.size}
+            replies.append(COMMAND_HEADER.pack(fields) + REPLY.pack({"status": status, "value": value}))
+        got = self.bank.accesses
+        bench.check(got == wanted, f"{what}: {len(got)} accesses {got[-3:]}, not {len(wanted)} {wanted[-3:]}")
+        sent = self.sink.fields()
+        data = bytes(one["data"] for one in sent)
+        there = [data[at : at + REPLY_BYTES] for at in range(0, len(data), REPLY_BYTES)]
+        bench.check(len(there) == len(replies), f"{what}: {len(there)} replies, not {len(replies)}")
+        for mine, its in zip(there, replies, strict=True):
+            bench.check(mine == its, f"{what}: reply {mine.hex()}, not {its.hex()}")
+        ends = [place % REPLY_BYTES for place, one in enumerate(sent) if one["last"]]
+        bench.check(ends == [REPLY_BYTES - 1] * len(replies), f"{what}: replies end at {ends[-3:]}")
         errors = int(bench.dut.errors.value)
         bench.check(errors == self.model.errors, f"{what}: {errors} commands thrown away, not {self.model.errors}")
 
@@ -100,22 +138,23 @@ class Rig:
 def command(bench: Bench) -> bytes:
     """Any command, most of them good ones; few sequence numbers, so that some are repeated."""
     random = bench.random
-    write = random.random() < 0.7
+    kind = random.choice((CommandType.READ, CommandType.WRITE, CommandType.WRITE, CommandType.WRITE_BLOCK))
+    count = {CommandType.READ: 0, CommandType.WRITE: 1}.get(kind, random.choice((1, 2, 3, 9, BLOCK_WORDS)))
     fields = {
-        "generation": random.randrange(4), "last": random.randrange(2), "type": CommandType(write), "version": VERSION,
+        "generation": random.randrange(4), "last": random.randrange(2), "type": kind, "version": VERSION,
         "sequence": random.choice((0, 1, 0xE6, 0x9A)), "address": random.randrange(1 << 16),
-        "length": WRITE_SIZE if write else 0,
+        "length": WRITE_SIZE * count,
     }  # fmt: skip
-    payload = random.choice((random.randbytes(WRITE_SIZE), SYNC + SYNC)) if write else b""
+    payload = random.choice((random.randbytes(WRITE_SIZE * count), (SYNC + SYNC) * count))
     match random.randrange(12):
         case 0:
             fields["type"] = random.randrange(8)
         case 1:
             fields["version"] = random.randrange(4)
         case 2:
-            fields["length"] = random.choice((0, 1, 3, WRITE_SIZE, 5, 0xFFFF))
+            fields["length"] = random.choice((0, 1, 3, WRITE_SIZE, 5, 4 * BLOCK_WORDS + 4, 0x0200, 0xFFFF))
         case 3:
-            payload = random.randbytes(random.randrange(9))
+            payload = random.randbytes(random.choice((*range(9), 4 * BLOCK_WORDS + 4)))
             fields["length"] = len(payload)
     return packet(COMMAND_HEADER.pack(fields), payload)
 
@@ -136,15 +175,15 @@ def damaged(bench: Bench, data: bytes) -> bytes:
             return random.choice((SYNC, SYNC[:1], random.randbytes(random.randrange(20)))) + data
 
 
-@simulated(cycles=400_000)
+@simulated(cycles=900_000)
 async def mutated(bench: Bench) -> None:
     """Commands, good and damaged, without a pause or with one wherever it may be."""
     rig, random = Rig(bench), bench.random
     rig.source.pace = randomly(random, 0.8)
     rig.sink.pace = randomly(random, 0.5)
-    for _ in range(50):
+    for _ in range(150):
         data = b""
-        for _ in range(random.randint(1, 12)):
+        for _ in range(random.randint(1, 8)):
             one = command(bench)
             data += damaged(bench, one) if random.random() < 0.4 else one
         while data:
@@ -153,12 +192,19 @@ async def mutated(bench: Bench) -> None:
             data = data[size:]
             if random.random() < 0.5:
                 await rig.pause()
+        # What is half sent may be given up while answers are waited for.
+        await rig.pause()
         await rig.compare("mutated commands")
     executed = sum(one.executed for one in rig.whole)
     repeated = sum(one.known and not one.executed for one in rig.whole)
     unknown = sum(not one.known for one in rig.whole)
     enough = executed > 100 and repeated > 10 and unknown > 10 and rig.model.errors > 50
-    bench.check(enough, f"{executed} executed, {repeated} repeated, {unknown} unknown, {rig.model.errors} thrown away")
+    blocks = sum(one.executed and len(one.words) > 1 for one in rig.whole)
+    enough = enough and blocks > 20 and any(len(one.words) == BLOCK_WORDS and one.executed for one in rig.whole)
+    bench.check(
+        enough,
+        f"{blocks} blocks, {executed} executed, {repeated} repeated, {unknown} unknown, {rig.model.errors} thrown away",
+    )
 
 
 @simulated(cycles=200_000)
@@ -171,6 +217,7 @@ async def noise(bench: Bench) -> None:
         await rig.send(bytes(data))
         if random.random() < 0.5:
             await rig.pause()
+        await rig.pause()
         await rig.compare("noise")
 
 

@@ -1,6 +1,5 @@
 """UART: the transmitter against a receiver that looks at every clock, the receiver against bits of any length."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from amaranth import Module
@@ -9,11 +8,11 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.uart import UARTReceiver, UARTTransmitter
 from testbench.bench import Bench, simulated
+from testbench.line import HIGH, LOW, Line, LineReceiver, bits_of
 from testbench.runner import Build
 from testbench.streams import always, never, randomly
 
 DIVISORS = (2, 3, 4, 5, 8, 24, 25)
-LOW, HIGH = 0, 1
 
 
 class Both(wiring.Component):
@@ -45,71 +44,6 @@ class Both(wiring.Component):
 BUILDS = (Build("", Both),)
 
 
-def bits_of(byte: int, stop: int = HIGH) -> list[int]:
-    """Start bit, eight bits from the least significant one, stop bit."""
-    return [LOW, *((byte >> bit) & 1 for bit in range(8)), stop]
-
-
-class LineReceiver:
-    """Decodes a line; a bit has to keep its level for all of its `divisor` clocks."""
-
-    def __init__(self, bench: Bench, pin: str, divisor: int):
-        self._bench, self._port = bench, getattr(bench.dut, pin)
-        self.divisor = divisor
-        self.received: list[int] = []
-        self._levels: list[int] = []
-        self.started: list[int] = []
-        """Clock in which each byte's start bit began."""
-
-    def drive(self) -> None:
-        """Nothing to drive."""
-
-    def sample(self, clock: int) -> None:
-        level = int(self._port.value)
-        if not self._levels:
-            if level == HIGH:
-                return
-            self.started.append(clock)
-        self._levels.append(level)
-        if len(self._levels) < 10 * self.divisor:
-            return
-        bits = []
-        for start in range(0, 10 * self.divisor, self.divisor):
-            part = set(self._levels[start : start + self.divisor])
-            self._bench.check(len(part) == 1, f"byte {len(self.received)}: a bit is not {self.divisor} clocks long")
-            bits.append(part.pop())
-        self._bench.check(bits[-1] == HIGH, f"byte {len(self.received)}: no stop bit")
-        self.received.append(sum(bit << place for place, bit in enumerate(bits[1:9])))
-        self._levels.clear()
-
-
-class Line:
-    """Drives a pin with bits that last `duration` clocks each, which may be a fraction."""
-
-    def __init__(self, bench: Bench, pin: str):
-        self._port = getattr(bench.dut, pin)
-        self._port.value = HIGH
-        self._levels: list[int] = []
-        self._level = HIGH
-
-    @property
-    def is_idle(self) -> bool:
-        return not self._levels
-
-    def send(self, bits: Iterable[int], duration: float) -> None:
-        for number, bit in enumerate(bits):
-            self._levels.extend([bit] * (round((number + 1) * duration) - round(number * duration)))
-
-    def drive(self) -> None:
-        level = self._levels.pop(0) if self._levels else HIGH
-        if level != self._level:
-            self._port.value = level
-            self._level = level
-
-    def sample(self, clock: int) -> None:
-        """Nothing to sample."""
-
-
 def _bytes(bench: Bench, count: int) -> list[int]:
     return [0x00, 0xFF, 0x55, 0xAA, 0x01, 0x80, *(bench.random.randrange(256) for _ in range(count - 6))]
 
@@ -125,12 +59,12 @@ async def transmitter(bench: Bench) -> None:
         line.divisor = divisor
         for pace in (always, randomly(bench.random, 0.02)):
             sent = _bytes(bench, 24)
-            line.received.clear(), line.started.clear()
+            line.items.clear(), line.started.clear()
             source.pace = pace
             source.send(sent)
-            await bench.until(lambda: len(line.received) == 24, 24 * (10 * divisor + 400), "the last byte")
+            await bench.until(lambda: len(line.items) == 24, 24 * (10 * divisor + 400), "the last byte")
             await bench.clock(12 * divisor)
-            bench.compare([sent], line.received, source.packer, len(sent), what=f"divisor {divisor}")
+            bench.compare([sent], line.items, source.packer, len(sent), what=f"divisor {divisor}")
             if pace is always:
                 length = line.started[-1] - line.started[0]
                 bench.check(length == 23 * 10 * divisor, f"divisor {divisor}: 23 bytes took {length} clocks")
@@ -141,6 +75,7 @@ async def receiver(bench: Bench) -> None:
     """Every divisor; bytes back to back, from a sender whose clock is up to 3 % off."""
     line, sink = bench.add(Line(bench, "rx")), bench.sink()
     errors = bench.pulses("framing_error"), bench.pulses("overrun")
+    bench.set(divisor=DIVISORS[0])
     await bench.clock(30)
     for divisor in DIVISORS:
         bench.set(divisor=divisor)

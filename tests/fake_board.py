@@ -5,6 +5,7 @@ Its switches make it lose, refuse, hang or vanish.
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,15 @@ import pytest
 from edgeray.channel import Command
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.packets import COMMAND_HEADER, REPLY, VERSION, CommandType, PacketType, ReplyStatus, packet
-from edgeray.protocol.registers import BY_NAME, PRODUCT_ID, PROTOCOL_VERSION, REGISTERS, Access, register_map_hash
+from edgeray.protocol.registers import (
+    BY_NAME,
+    PRODUCT_ID,
+    PROTOCOL_VERSION,
+    REGISTERS,
+    Access,
+    Register,
+    register_map_hash,
+)
 from edgeray.splitter import Packet, Splitter
 from tests.host_streams import frame_packets, meta_packet
 
@@ -48,6 +57,7 @@ class FakeBoard(threading.Thread):
         for name, value in {**geometry, **constants, "register_map_hash": register_map_hash()}.items():
             self.put(name, value)
         self.correction: dict[int, int] = {}
+        self.uploaded: dict[int, int] = {}
         self.log: list[Command] = []
         self.lose_replies: set[int] = set()
         self.lose_commands: set[int] = set()
@@ -58,6 +68,8 @@ class FakeBoard(threading.Thread):
         self.commands = self.image_id = self.generation = 0
         self.last: int | None = None
         """Number of the command executed last; a write that has it is a repetition, and only answered."""
+        self.outcome: tuple[int, int] = ReplyStatus.OK, 0
+        """Status and value that the command executed last was answered with."""
         self.armed = self.stopping = False
         self.packets(0)  # compiles the golden model now, and not while a reply is waited for
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -126,31 +138,43 @@ class FakeBoard(threading.Thread):
         return b"".join(packets)
 
     def answer(self, one: Packet) -> bytes | None:
-        write = one.type == CommandType.WRITE
         self.commands += 1
         if self.commands in self.lose_commands:
             return None
-        repeated, self.last = write and one.sequence == self.last, one.sequence
-        named = [r for r in REGISTERS if r.address <= one.address < r.address + r.count]
-        status = ReplyStatus.OK if named else ReplyStatus.UNKNOWN_ADDRESS
-        if named and not repeated:
-            self.log.append(
-                Command(named[0].name, one.address, int.from_bytes(one.payload, "little") if write else None)
-            )
-        if named and write:
-            value = int.from_bytes(one.payload, "little", signed=named[0].signed)
-            if named[0].access in (Access.CONSTANT, Access.STATUS):
-                status = ReplyStatus.READ_ONLY
-            elif not named[0].accepts(value):
-                status = ReplyStatus.VALUE_REFUSED
-            elif named[0].access is Access.PULSE:
-                if not repeated:
-                    self.pulse(named[0].name, value)
-            else:
-                self.registers[one.address] = value
+        words = [word for (word,) in struct.iter_unpack("<I", one.payload)]
+        if not words or one.sequence != self.last:
+            self.last, self.outcome = one.sequence, self.execute(one, words)
         if self.commands in self.lose_replies:
             return None
-        return self.reply(one, status, self.registers.get(one.address, 0) & 0xFFFF_FFFF)
+        return self.reply(one, *self.outcome)
+
+    def execute(self, one: Packet, words: list[int]) -> tuple[int, int]:
+        """Status and value of the reply."""
+        named = next((r for r in REGISTERS if r.address <= one.address < r.address + r.count), None)
+        if named is None:
+            return ReplyStatus.UNKNOWN_ADDRESS, 0
+        block = one.type == CommandType.WRITE_BLOCK
+        value = None if block or not words else words[0]
+        self.log.append(Command(named.name, one.address, value, words=tuple(words) if block else ()))
+        status = ReplyStatus.OK
+        for number, word in enumerate(words):
+            status = self.put_in(named, one.address, word)
+            if block and status != ReplyStatus.OK:
+                return status, number
+        return status, len(words) if block else self.registers.get(one.address, 0) & 0xFFFF_FFFF
+
+    def put_in(self, named: Register, address: int, word: int) -> ReplyStatus:
+        """Write to a register."""
+        value = word - (1 << 32) if named.signed and word >> 31 else word
+        if named.access in (Access.CONSTANT, Access.STATUS):
+            return ReplyStatus.READ_ONLY
+        if not named.accepts(value):
+            return ReplyStatus.VALUE_REFUSED
+        if named.access is Access.PULSE:
+            self.pulse(named.name, value)
+        else:
+            self.registers[address] = value
+        return ReplyStatus.OK
 
     @staticmethod
     def reply(one: Packet, status: int, value: int) -> bytes:
@@ -159,9 +183,10 @@ class FakeBoard(threading.Thread):
         return packet(COMMAND_HEADER.pack({**fields, "sequence": one.sequence, "address": one.address}), payload)
 
     def pulse(self, name: str, value: int) -> None:
-        if name == "correction_data":
+        table = {"correction_data": self.correction, "upload_data": self.uploaded}.get(name)
+        if table is not None:
             index = self.get("table_index")
-            self.correction[index] = value
+            table[index] = value
             self.put("table_index", index + 1)
             return
         self.generation += bool(value & 8)

@@ -4,16 +4,27 @@
 """
 
 import random
+import struct
 from collections import deque
 
 import pytest
 
 from edgeray.channel import Channel, Command
-from edgeray.errors import DeviceTimeout
+from edgeray.errors import CommandRefused, DeviceTimeout
 from edgeray.link import Link
-from edgeray.protocol.packets import COMMAND_HEADER, REPLY, VERSION, CommandType, PacketType, ReplyStatus, packet
+from edgeray.protocol.packets import (
+    BLOCK_WORDS,
+    COMMAND_HEADER,
+    REPLY,
+    VERSION,
+    CommandType,
+    PacketType,
+    ReplyStatus,
+    packet,
+)
 from edgeray.protocol.registers import BY_NAME
 from edgeray.splitter import Packet, Splitter
+from tests.fake_board import FakeBoard, served
 
 SEEDS = range(8)
 MANY_TRIES = 100
@@ -38,6 +49,8 @@ class Board(Link):
         self.table: dict[int, int] = {}
         self.orders: list[int] = []
         self.last: int | None = None
+        self.block: int | None = None
+        """Words of the command executed last, if that was a block."""
         self.lost = self.executed = 0
         self._commands = Splitter()
         self._replies: deque[bytes] = deque()
@@ -59,19 +72,24 @@ class Board(Link):
         return lost
 
     def execute(self, one: Packet) -> int:
-        repeated = self.remembers and one.type == CommandType.WRITE and one.sequence == self.last
+        repeated = self.remembers and one.type != CommandType.READ and one.sequence == self.last
         self.last = one.sequence
-        if one.type == CommandType.WRITE and not repeated:
-            self.executed += 1
-            value = int.from_bytes(one.payload, "little")
-            if one.address == ORDERS:
-                self.orders.append(value)
-            elif one.address == DATA:
-                index = self.registers[INDEX]
-                self.table[index], self.registers[INDEX] = value, index + 1
-            else:
-                self.registers[one.address] = value
-        return self.registers.get(one.address, 0)
+        if not repeated:
+            words = [value for (value,) in struct.iter_unpack("<I", one.payload)]
+            self.executed += bool(words)
+            self.block = len(words) if one.type == CommandType.WRITE_BLOCK else None
+            for value in words:
+                self.act(one.address, value)
+        return self.registers.get(one.address, 0) if self.block is None else self.block
+
+    def act(self, address: int, value: int) -> None:
+        if address == ORDERS:
+            self.orders.append(value)
+        elif address == DATA:
+            index = self.registers[INDEX]
+            self.table[index], self.registers[INDEX] = value, index + 1
+        else:
+            self.registers[address] = value
 
     def read_available(self, timeout: float) -> bytes:
         count = len(self._replies) - self.random.randint(0, self.delay)
@@ -122,6 +140,41 @@ def test_a_counted_up_table_is_not_shifted(seed: int) -> None:
     data = [Command("data", DATA, word, once=True) for word in words]
     channel(board).run([Command("index", INDEX, 7), *data], tries=MANY_TRIES)
     assert board.table == dict(enumerate(words, start=7)), f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_blocks_of_a_table_arrive_once_and_in_order(seed: int) -> None:
+    board = Board(seed, loss=0.2, delay=2)
+    words = [board.random.getrandbits(32) for _ in range(5 * BLOCK_WORDS + 3)]
+    one = channel(board)
+    one.run([Command("index", INDEX, 7)], tries=MANY_TRIES)
+    before = board.executed
+    one.write_block(DATA, words, tries=MANY_TRIES)
+    one.write_block(DATA, [])
+    assert board.table == dict(enumerate(words, start=7)), f"seed {seed}"
+    assert board.executed == before + 6
+
+
+def test_without_the_board_s_memory_a_block_is_written_twice() -> None:
+    board = Board(loss=0.2, remembers=False)
+    one = channel(board)
+    one.run([Command("index", INDEX, 0)], tries=MANY_TRIES)
+    one.write_block(DATA, range(20 * BLOCK_WORDS), tries=MANY_TRIES)
+    assert len(board.table) > 20 * BLOCK_WORDS
+
+
+def test_a_refused_block_says_how_far_it_came() -> None:
+    with served(FakeBoard()) as board, Link(board.url) as link:
+        one, threshold = Channel(link), BY_NAME["edge_threshold"]
+        with pytest.raises(CommandRefused, match=r"3 words to edge_threshold: value refused; it took the first 1$"):
+            one.write_block(threshold.address, [9, 0, 10], name="edge_threshold")
+        assert board.get("edge_threshold") == 9
+        with pytest.raises(CommandRefused, match="2 words to register 0x1: read only; it took the first 0"):
+            one.write_block(1, [1, 2])
+        board.mute = True
+        one.reply_timeout = 0.01
+        with pytest.raises(DeviceTimeout, match="write of 1 words to register"):
+            one.write_block(threshold.address, [11])
 
 
 @pytest.mark.parametrize("before", [0, 1, 5])

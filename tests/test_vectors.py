@@ -10,7 +10,7 @@ import pytest
 from edgeray import core
 from edgeray.channel import Command
 from edgeray.decoder import Decoder, Frame
-from edgeray.protocol.packets import REPLY, CommandType, PacketType
+from edgeray.protocol.packets import REPLY, WRITE_SIZE, CommandType, PacketType, is_command
 from edgeray.splitter import Packet, Splitter
 from sim.vectors import FORMAT
 from sim.vectors.folder import files
@@ -102,13 +102,15 @@ def test_host(name: str, slow: bool, chunk: int) -> None:
 @pytest.mark.parametrize("name", TO_BOARD)
 def test_host_writes_the_commands(name: str) -> None:
     stream, expected = vector(name)
-    known = {int(kind) for kind in CommandType}
-    written = [
-        one for one in expected["commands"] if one["type"] in known and (one["value"] is None) == (one["type"] == 0)
-    ]
+    written = [one for one in expected["commands"] if is_command(one["type"], WRITE_SIZE * len(one["words"]))]
     assert len(written) >= 10
     for one in written:
-        data = Command("", one["address"], one["value"]).pack(one["sequence"])
+        words = tuple(one["words"])
+        if one["type"] == CommandType.WRITE_BLOCK:
+            sent = Command("", one["address"], words=words)
+        else:
+            sent = Command("", one["address"], *words)
+        data = sent.pack(one["sequence"])
         assert data in stream
         stream = stream[stream.index(data) + len(data) :]
 

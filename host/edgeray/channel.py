@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from edgeray.errors import CommandRefused, DeviceTimeout
 from edgeray.link import Link
 from edgeray.protocol.packets import (
+    BLOCK_WORDS,
     COMMAND_HEADER,
     REPLY,
     VERSION,
@@ -51,22 +52,31 @@ _WORD_MASK = 0xFFFF_FFFF
 class Command:
     """READ of a register (`value` None) or WRITE of a 32-bit word to it; `name` is what errors call it.
 
-    `once` is for a WRITE that acts, such as a trigger: it is executed at most once however often it is repeated.
+    With `words`, 1 to BLOCK_WORDS, it is a WRITE_BLOCK of these instead. `once` is for a write that acts, such as a
+    trigger: it is executed at most once however often it is repeated.
     """
 
     name: str
     address: int
     value: int | None = None
     once: bool = False
+    words: tuple[int, ...] = ()
+
+    @property
+    def type(self) -> CommandType:
+        if self.words:
+            return CommandType.WRITE_BLOCK
+        return CommandType.READ if self.value is None else CommandType.WRITE
 
     def pack(self, sequence: int) -> bytes:
         """The command as a packet."""
-        payload = b"" if self.value is None else (self.value & _WORD_MASK).to_bytes(WRITE_SIZE, "little")
+        words = self.words if self.words or self.value is None else (self.value,)
+        payload = b"".join((word & _WORD_MASK).to_bytes(WRITE_SIZE, "little") for word in words)
         header = COMMAND_HEADER.pack(
             {
                 "generation": 0,
                 "last": 1,
-                "type": CommandType.READ if self.value is None else CommandType.WRITE,
+                "type": self.type,
                 "version": VERSION,
                 "sequence": sequence,
                 "address": self.address,
@@ -76,6 +86,8 @@ class Command:
         return packet(header, payload)
 
     def __str__(self) -> str:
+        if self.words:
+            return f"write of {len(self.words)} words to {self.name}"
         return f"read of {self.name}" if self.value is None else f"write of {self.value} to {self.name}"
 
 
@@ -146,9 +158,24 @@ class Channel:
         DeviceTimeout : a command got no reply in any try.
         LinkError : the link broke.
         """
-        if not self._agreed and any(command.value is not None for command in commands):
+        if not self._agreed and any(command.type is not CommandType.READ for command in commands):
             self._run([_PROBE], tries)
         return self._run(commands, tries)
+
+    def write_block(self, address: int, words: Sequence[int], *, name: str = "", tries: int = TRIES) -> None:
+        """Write any number of 32-bit words to one register, in turn and each once; `name` is what errors call it.
+
+        They go in blocks of BLOCK_WORDS, one after the other, each repeated as in `run`.
+
+        Raises
+        ------
+        CommandRefused : the register did not take a word; it took those before it, and none after it.
+        DeviceTimeout : a block got no reply in any try; those before it were written, of it all words or none.
+        LinkError : the link broke.
+        """
+        blocks = (tuple(words[at : at + BLOCK_WORDS]) for at in range(0, len(words), BLOCK_WORDS))
+        called = name or f"register {address:#x}"
+        self.run([Command(called, address, words=block, once=True) for block in blocks], tries=tries)
 
     def _run(self, commands: Sequence[Command], tries: int) -> list[int]:
         results: dict[int, int] = {}
@@ -220,5 +247,6 @@ class Channel:
         if fields["status"] != ReplyStatus.OK:
             known = fields["status"] in list(ReplyStatus)
             status = ReplyStatus(fields["status"]).name.lower().replace("_", " ") if known else fields["status"]
-            raise CommandRefused(f"the board refused the {command}: {status}; the register holds {fields['value']}")
+            left = f"it took the first {fields['value']}" if command.words else f"the register holds {fields['value']}"
+            raise CommandRefused(f"the board refused the {command}: {status}; {left}")
         return fields["value"]

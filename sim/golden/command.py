@@ -4,7 +4,7 @@ link -> [CommandParser] -> register bank, replies
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeray.protocol.packets import (
     COMMAND_HEADER,
@@ -13,8 +13,9 @@ from edgeray.protocol.packets import (
     SYNC,
     VERSION,
     WRITE_SIZE,
-    CommandType,
     crc8,
+    is_command,
+    is_command_length,
 )
 from edgeray.protocol.registers import BY_NAME
 
@@ -24,20 +25,20 @@ class Command:
     """A command that came whole; it is answered, whatever it is.
 
     type, sequence, address : of its header.
-    value : the word behind the header; None where there is none.
-    executed : whether it accesses a register: it is a READ or a WRITE, and no WRITE that was executed before.
+    words : behind the header, to be written in turn; none of a READ.
+    executed : whether it accesses a register: it is known, and does not write what was executed before.
     """
 
     type: int
     sequence: int
     address: int
-    value: int | None
+    words: tuple[int, ...]
     executed: bool
 
     @property
     def known(self) -> bool:
-        """A READ or WRITE; any other command is answered with UNKNOWN_COMMAND."""
-        return self.type == (CommandType.READ if self.value is None else CommandType.WRITE)
+        """A READ, WRITE or WRITE_BLOCK; any other command is answered with UNKNOWN_COMMAND."""
+        return is_command(self.type, WRITE_SIZE * len(self.words))
 
 
 class CommandParser:
@@ -88,7 +89,7 @@ class CommandParser:
         fields = COMMAND_HEADER.unpack(header)
         if crc8(header) != self._held[HEADER_END - 1] or fields["version"] != VERSION:
             return None
-        return OVERHEAD + fields["length"] if fields["length"] in (0, WRITE_SIZE) else None
+        return OVERHEAD + fields["length"] if is_command_length(fields["length"]) else None
 
     def _throw_away(self, size: int) -> None:
         """Count the command, which took `size` bytes; where it lost one, the last is the first of the next command."""
@@ -99,10 +100,11 @@ class CommandParser:
     def _command(self, size: int) -> Command:
         fields = COMMAND_HEADER.unpack(self._held[len(SYNC) :])
         payload = self._held[HEADER_END : size - 4]
-        value = int.from_bytes(payload, "little") if payload else None
-        one = Command(fields["type"], fields["sequence"], fields["address"], value, executed=False)
-        repeated = value is not None and self._executed == one.sequence
+        words = (payload[at : at + WRITE_SIZE] for at in range(0, len(payload), WRITE_SIZE))
+        values = tuple(int.from_bytes(word, "little") for word in words)
+        one = Command(fields["type"], fields["sequence"], fields["address"], values, executed=False)
         if not one.known:
             return one
+        repeated = bool(values) and self._executed == one.sequence
         self._executed = one.sequence
-        return Command(one.type, one.sequence, one.address, value, executed=not repeated)
+        return replace(one, executed=not repeated)

@@ -17,12 +17,13 @@ from edgeray.protocol.packets import (
     REPLY,
     SYNC,
     VERSION,
+    WRITE_SIZE,
     CommandType,
     PacketType,
     ReplyStatus,
     packet,
 )
-from edgeray.protocol.registers import BY_NAME, ReadoutMode, ThresholdMode
+from edgeray.protocol.registers import BY_NAME, ReadoutMode, Register, ThresholdMode
 from edgeray.protocol.settings import Settings
 from sim.golden import meta
 from sim.golden.encode import Payload, payloads
@@ -63,6 +64,7 @@ def examples() -> list[str]:
         *_raw(),
         *_stored(),
         *_command(),
+        *_block(),
     ]
 
 
@@ -214,30 +216,50 @@ def _stored() -> list[str]:
 
 
 def _command() -> list[str]:
-    register, value, sequence = BY_NAME["edge_threshold"], 20, 42
-    common = {"version": VERSION, "sequence": sequence, "address": register.address, "last": 1}
-    data = value.to_bytes(4, "little")
-    command = packet(
-        COMMAND_HEADER.pack({**common, "type": CommandType.WRITE, "generation": 0, "length": len(data)}), data
-    )
-    answer = REPLY.pack({"status": ReplyStatus.OK, "value": value})
-    reply = packet(
-        COMMAND_HEADER.pack({**common, "type": PacketType.REPLY, "generation": 1, "length": len(answer)}), answer
-    )
-    address = f"{register.address:#06x}"
+    register, value = BY_NAME["edge_threshold"], 20
     return [
         "### A command and its reply",
-        text(f"WRITE of {value} to `{register.name}`, {len(command)} bytes to the board:"),
-        dump(command),
-        _bytes(command, {"type": "1 (WRITE)", "address": address}, [("value", data, str(value))]),
-        text(f"The board's answer, {len(reply)} bytes, which is {OVERHEAD} and the payload's {REPLY.size}:"),
-        dump(reply),
-        _bytes(
-            reply,
-            {"type": "7 (REPLY)", "address": address},
-            [("status", answer[:1], "0 (OK)"), ("value", answer[1:], str(value))],
-        ),
+        text(f"WRITE of {value} to `{register.name}`, {OVERHEAD + WRITE_SIZE} bytes to the board:"),
+        *_sent(CommandType.WRITE, register, 42, value),
+        text(f"The board's answer, {OVERHEAD + REPLY.size} bytes, which is {OVERHEAD} and the payload's {REPLY.size}:"),
+        *_answered(register, 42, ReplyStatus.OK, value, str(value)),
     ]
+
+
+def _block() -> list[str]:
+    register, values = BY_NAME["edge_threshold"], (20, 0, 30)
+    return [
+        "### A block of which a value is refused",
+        text(
+            f"""WRITE_BLOCK of {", ".join(map(str, values))} to `{register.name}`, which takes no 0. One would not
+            do this but to the register of a memory; here it shows what becomes of the values behind the 0."""
+        ),
+        *_sent(CommandType.WRITE_BLOCK, register, 43, *values),
+        text(f"One value was written, and nothing after the one refused; the register now holds {values[0]}:"),
+        *_answered(register, 43, ReplyStatus.VALUE_REFUSED, 1, "1 value written"),
+    ]
+
+
+def _sent(kind: CommandType, register: Register, sequence: int, *values: int) -> list[str]:
+    """A command with these values."""
+    payload = b"".join(value.to_bytes(WRITE_SIZE, "little") for value in values)
+    fields = {"type": kind, "generation": 0, "sequence": sequence, "address": register.address}
+    rows = [("value", value.to_bytes(WRITE_SIZE, "little"), str(value)) for value in values]
+    return _exchanged(fields, payload, f"{kind.value} ({kind.name})", rows)
+
+
+def _answered(register: Register, sequence: int, status: ReplyStatus, value: int, meaning: str) -> list[str]:
+    """The reply to a command."""
+    payload = REPLY.pack({"status": status, "value": value})
+    fields = {"type": PacketType.REPLY, "generation": 1, "sequence": sequence, "address": register.address}
+    rows = [("status", payload[:1], f"{status.value} ({status.name})"), ("value", payload[1:], meaning)]
+    return _exchanged(fields, payload, "7 (REPLY)", rows)
+
+
+def _exchanged(fields: dict[str, int], payload: bytes, kind: str, rows: list[tuple[str, bytes, str]]) -> list[str]:
+    header = COMMAND_HEADER.pack({"version": VERSION, "last": 1, **fields, "length": len(payload)})
+    found = packet(header, payload)
+    return [dump(found), _bytes(found, {"type": kind, "address": f"{fields['address']:#06x}"}, rows)]
 
 
 def _numbers(values: _Array) -> str:

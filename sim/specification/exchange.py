@@ -1,6 +1,14 @@
 """Section of the page: commands, replies, and how settings come into force."""
 
-from edgeray.protocol.packets import COMMAND_HEADER, REPLY, VERSION, WRITE_SIZE, CommandType, ReplyStatus
+from edgeray.protocol.packets import (
+    BLOCK_WORDS,
+    COMMAND_HEADER,
+    REPLY,
+    VERSION,
+    WRITE_SIZE,
+    CommandType,
+    ReplyStatus,
+)
 from edgeray.protocol.registers import COMMAND_BITS
 from sim.specification.markdown import fields, items, table, text, values
 from sim.specification.receiving import register
@@ -23,7 +31,9 @@ def commands() -> list[str]:
             f"""A command is a packet to the board, with the command header: `type` is {values(CommandType)};
             `address` the register's; `sequence` a number that the host chooses; `version` {VERSION}; `generation`
             0 and `last` 1, which the board does not look at. READ has no payload; WRITE has the new value in
-            {WRITE_SIZE} bytes, low byte first, the values of signed registers sign-extended to them.""",
+            {WRITE_SIZE} bytes, low byte first, the values of signed registers sign-extended to them; WRITE_BLOCK has 1
+            to {BLOCK_WORDS} such values, which are written to the one register in turn, until it refuses one. That
+            is for the registers that fill a memory, whose index counts up with each value.""",
             """The board answers every command that came whole with one REPLY, of the command's `sequence` and
             `address`, with `last` 1 and the board's `generation`; its payload is""",
         ),
@@ -36,12 +46,14 @@ def commands() -> list[str]:
         text(
             f"""`value` is what the register reads after the command, also where that was refused; 0 for an unknown
             address, an unknown command, and registers that only act. Registers narrower than {8 * WRITE_SIZE} bits
-            are extended to that width, signed ones by their sign."""
+            are extended to that width, signed ones by their sign. Of a WRITE_BLOCK, `status` is that of the first
+            value refused, OK where none was, and `value` is how many were written: those before it."""
         ),
         "### What the board does with its bytes",
         items(
             f"""It looks for SYNC, and reads the {COMMAND_HEADER.size} bytes of the header and the CRC-8. Where the
-            CRC-8 is wrong, or the version, or the length neither 0 nor {WRITE_SIZE}, the command is thrown away.""",
+            CRC-8 is wrong, or the version, or the length is no multiple of {WRITE_SIZE} from 0 to
+            {WRITE_SIZE * BLOCK_WORDS}, the command is thrown away.""",
             """It reads the payload and the CRC-32. Where that is wrong, the command is thrown away. So it is where
             its next byte does not come in a fraction of a second.""",
             f"""A command thrown away changes nothing, gets no reply, and is counted in
@@ -60,18 +72,19 @@ def commands() -> list[str]:
             board does once:""",
         ),
         items(
-            """The board remembers the `sequence` of the command that it executed last: a READ or WRITE, also one
-            that a register refused; not one thrown away, nor one with status UNKNOWN_COMMAND.""",
-            """A WRITE with this `sequence` is a repetition, whatever else it says. It is not executed; its reply
-            has the status and the value of the reply to the command executed last, and its own address.""",
+            """The board remembers the `sequence` of the command that it executed last: a READ, WRITE or WRITE_BLOCK,
+            also one that a register refused; not one thrown away, nor one with status UNKNOWN_COMMAND.""",
+            """A WRITE or WRITE_BLOCK with this `sequence` is a repetition, whatever else it says. It is not
+            executed; its reply has the status and the value of the reply to the command executed last, and its own
+            address.""",
             "A READ is always executed.",
         ),
         text("From this follows what a host has to do:"),
         items(
             f"""Give every new command another `sequence` than the one before it; of {_SEQUENCES}, counted up, none
             comes back soon.""",
-            """Repeat a WRITE that must not act twice under the same `sequence`, and have no other command under
-            way until its reply came or it is given up.""",
+            """Repeat a WRITE or WRITE_BLOCK that must not act twice under the same `sequence`, and have no other
+            command under way until its reply came or it is given up.""",
             """Repeat other commands under either number; a new one tells a late reply to the first try from one to
             the second. Several may be under way at once, if none of them must come before another.""",
             """Begin with a READ, and come back to one when commands were given up: the board may remember the

@@ -64,8 +64,8 @@ def _page(from_board: list[tuple[str, str]], to_board: list[tuple[str, str]]) ->
         items(*(f"`{name}`: {description}" for name, description in from_board)),
         "## To the board",
         text(
-            """`direction` is `to board`. `commands` are those that come whole, in order (`value` is null where
-            there is no payload); `replies` what a board answers to them whose registers have their reset values
+            """`direction` is `to board`. `commands` are those that come whole, in order with the
+            words behind their headers; `replies` what a board answers to them whose registers have their reset values
             and whose settings nobody applies; `errors` how many it throws away."""
         ),
         items(*(f"`{name}`: {description}" for name, description in to_board)),

@@ -85,7 +85,6 @@ def described(packet: bytes) -> dict[str, object]:
     """Fields of a META packet, and the weights."""
     payload = packet[OVERHEAD - 4 : -4]
     fields: dict[str, object] = dict(META.unpack(payload))
-    del fields["reserved"]
     size = META.unpack(payload)["kernel_size"] ** 2
     weights: npt.NDArray[np.int8] = np.frombuffer(payload, np.int8, size, META.size)
     return {**fields, "kernel_weights": weights.tolist()}

@@ -52,11 +52,13 @@ class PacketType(IntEnum):
 class CommandType(IntEnum):
     """Type of a packet to the board: READ has no payload, WRITE has the 4 bytes of the new value.
 
-    A WRITE with the sequence number of the command executed last is a repetition: answered, not executed.
+    WRITE_BLOCK has 1 to `BLOCK_WORDS` such values, which are written to the one register in turn until it refuses one.
+    Either with the sequence number of the command executed last is a repetition: answered, not executed.
     """
 
     READ = 0
     WRITE = 1
+    WRITE_BLOCK = 2
 
 
 class ReplyStatus(IntEnum):
@@ -124,13 +126,30 @@ META = Layout(
 
 REPLY = Layout(
     "reply",
-    (Field("status", 8, "ReplyStatus"), Field("value", 32, "the register's value after the command")),
+    (
+        Field("status", 8, "ReplyStatus"),
+        Field("value", 32, "the register's value after the command; of a WRITE_BLOCK how many words were written"),
+    ),
 )
 
 WRITE_SIZE = 4
+BLOCK_WORDS = 64
+"""Words that one WRITE_BLOCK can write."""
 HEADER_END = len(SYNC) + HEADER.size + 1
 OVERHEAD = HEADER_END + 4
 """Bytes that a packet adds to its payload."""
+
+
+def is_command_length(length: int) -> bool:
+    """Whether a command's payload can be so many bytes; one of another length is thrown away."""
+    return length % WRITE_SIZE == 0 and length <= WRITE_SIZE * BLOCK_WORDS
+
+
+def is_command(kind: int, length: int) -> bool:
+    """Whether a payload of so many bytes is that of a command of this type."""
+    if kind in (CommandType.READ, CommandType.WRITE):
+        return length == WRITE_SIZE * kind
+    return kind == CommandType.WRITE_BLOCK and length > 0 and is_command_length(length)
 
 
 @dataclass(frozen=True)

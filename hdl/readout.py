@@ -1,19 +1,22 @@
 """The core: every stage, wired; it names no board.
 
-ROIC <- scan -> adc -> cds -> pga -> correct -> audit -+-> window -> convolve -> threshold -+-> encode -> frame -> tx
-                                                       +-------- raw, audit frames ---------+              ^
-rx -> command -> registers -> settings of every stage                                       meta, replies -+
+ROIC <- scan -> source -> cds -> pga -> correct -> audit -+-> window -> convolve -> threshold -+-> encode -> frame -> tx
+                  ^ adc                                   +-------- raw, audit frames ---------+              ^
+rx -> command -> registers -> settings of every stage                                       meta, replies ----+
 """
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from edgeray.protocol.registers import BY_NAME, COMMAND_BITS, ReadoutMode, register_map_hash
+from edgeray.protocol.registers import BY_NAME, COMMAND_BITS, Convolution, ReadoutMode
 from hdl.adc import ParallelADC
 from hdl.audit import Audit
+from hdl.bias import Bias
 from hdl.cds import CDS
 from hdl.command import Command
 from hdl.convolve import Convolve
@@ -24,10 +27,13 @@ from hdl.frame import Frame
 from hdl.meta import Meta
 from hdl.params import Params
 from hdl.pga import PGA
-from hdl.registers import RegisterBank, counters_signature
+from hdl.registers import IN_FORCE, RegisterBank
 from hdl.scan import Scan
+from hdl.sensor import Sensor
+from hdl.source import Source
 from hdl.threshold import Threshold
 from hdl.uart import UARTReceiver, UARTTransmitter
+from hdl.waiting import Waiting
 from hdl.window import Window
 
 _COMMAND_BYTES = 256
@@ -48,6 +54,7 @@ def _board_ports(params: Params, adc: type[Any]) -> dict[str, wiring.Member]:
     return {
         "roic": Out(roic),
         "adc": Out(adc.pins_signature(params)),
+        **({"bias": Out(Bias.pins_signature(params))} if params.bias_dac else {}),
         "trigger": In(1),
         "busy": Out(1),
         "armed": Out(1),
@@ -71,6 +78,7 @@ class Readout(wiring.Component):
     -------
     roic : strobes, row, column and gain
     adc : the converter's pins, as the stage describes them
+    bias : pins of the converter of the bias voltages, where `Params.bias_dac`
     trigger : external trigger, asynchronous, rising edge
     busy : a frame is being exposed, read or processed
     armed : a series is under way
@@ -95,19 +103,26 @@ class Readout(wiring.Component):
         m.submodules.registers = self._bank = bank = RegisterBank(params)
         m.submodules.scan = self._scan = scan = Scan(params)
         m.submodules.adc = self._adc = adc = self._adc_stage(params)
+        m.submodules.source = self._source = source = Source(params)
         m.submodules.cds = self._cds = CDS(params)
         m.submodules.pga = self._pga = PGA(params)
         m.submodules.correct = self._correct = Correct(params)
         m.submodules.audit = self._audit = Audit(params)
-        m.submodules.window = self._window = Window(params)
-        m.submodules.convolve = self._convolve = Convolve(params)
         m.submodules.threshold = self._threshold = Threshold(params)
+        # What makes kernel responses of pixels: the first stage takes pixels, the last one gives responses.
+        self._kernel: tuple[Any, ...]
+        if params.convolution is Convolution.SENSOR:
+            self._kernel = (Sensor(params),)
+        else:
+            self._kernel = (Window(params), Convolve(params))
+        for stage in self._kernel:
+            m.submodules[type(stage).__name__.lower()] = stage
         m.submodules.encode = self._encode = Encode(params)
         m.submodules.meta = self._meta = Meta(params)
         m.submodules.frame = self._frame = Frame(params)
 
-        settled = (scan, self._cds, self._pga, self._correct, self._window, self._convolve, self._threshold)
-        for stage in (*settled, self._audit, self._encode, self._meta):
+        pixels = (self._cds, self._pga, self._correct, self._audit, *self._kernel, self._threshold)
+        for stage in (scan, source, *pixels, self._encode):
             for name in bank.settings.shape().members:
                 if name in stage.signature.members:
                     m.d.comb += getattr(stage, name).eq(bank.settings[name])
@@ -130,21 +145,24 @@ class Readout(wiring.Component):
 
     def _wire_pixels(self, m: Module) -> None:
         """The way of a pixel, from its conversion to the encoder."""
-        scan, adc, meta, encode = self._scan, self._adc, self._meta, self._encode
+        scan, source, meta, encode = self._scan, self._source, self._meta, self._encode
         # Conversion waits for META, whose counters are those before the frame.
         m.d.comb += [
-            adc.i.payload.eq(scan.o.payload),
-            adc.i.valid.eq(scan.o.valid & ~meta.busy),
-            scan.o.ready.eq(adc.i.ready & ~meta.busy),
+            source.i.payload.eq(scan.o.payload),
+            source.i.valid.eq(scan.o.valid & ~meta.busy),
+            scan.o.ready.eq(source.i.ready & ~meta.busy),
+            *(getattr(source, name).eq(getattr(scan, name)) for name in ("row", "column", "image_id")),
         ]
-        connect(m, adc.o, self._cds.i)
+        connect(m, source.to_adc, self._adc.i)
+        connect(m, self._adc.o, source.from_adc)
+        connect(m, source.o, self._cds.i)
         connect(m, self._cds.o, self._pga.i)
         connect(m, self._pga.o, self._correct.i)
-        connect(m, self._window.o, self._convolve.i)
-        connect(m, self._convolve.o, self._threshold.i)
+        for before, after in pairwise((*self._kernel, self._threshold)):
+            connect(m, before.o, after.i)
 
         connect(m, self._correct.o, self._audit.i)
-        connect(m, self._audit.edge, self._window.i)
+        connect(m, self._audit.edge, self._kernel[0].i)
         raw, result = self._audit.raw, self._threshold.o
         m.d.comb += [
             encode.raw.eq((self._bank.settings.readout_mode == ReadoutMode.RAW) | self._pixels_of_audit),
@@ -190,19 +208,30 @@ class Readout(wiring.Component):
         connect(m, flipped(self.rx), command.i)
         connect(m, command.bus, bank.bus)
         connect(m, command.reply, self._frame.reply)
+        m.d.comb += command.generation.eq(bank.counters.generation)
         orders = Signal(data.StructLayout({field.name: field.bits for field in COMMAND_BITS}))
         m.d.comb += [
-            orders.eq(Mux(bank.pulsed.command, bank.pulses.command, 0)),
+            orders.eq(Mux(bank.pulsed.command, bank.bus.value, 0)),
             scan.arm.eq(orders.arm),
             scan.disarm.eq(orders.disarm),
             scan.software_trigger.eq(orders.trigger),
-            correct.table_index.eq(bank.direct.table_index),
-            correct.table_entry.eq(bank.pulses.correction_data),
+            correct.table_index.eq(bank.table_index),
+            correct.table_entry.eq(bank.bus.value),
             correct.table_write.eq(bank.pulsed.correction_data),
-            self.uart_divisor.eq(bank.direct.uart_divisor),
+            # Until then what is written into the table would be lost.
+            bank.holds.eq(~correct.table_ready),
+            self._source.table_index.eq(bank.table_index),
+            self._source.upload_data.eq(bank.bus.value),
+            self._source.upload_write.eq(bank.pulsed.upload_data),
+            self.uart_divisor.eq(bank.uart_divisor),
+            bank.duration_address.eq(scan.duration_address),
+            scan.duration.eq(bank.duration),
         ]
 
-        in_flight, apply_pending = Signal(), Signal()
+        in_flight, apply_pending, setting_up = Signal(), Signal(), Signal()
+        m.d.comb += setting_up.eq(bank.busy)
+        if self._params.bias_dac:
+            self._wire_bias(m, setting_up)
         self._follow(m, in_flight)
         with m.If(orders.apply):
             m.d.sync += apply_pending.eq(1)
@@ -210,23 +239,49 @@ class Readout(wiring.Component):
             m.d.sync += apply_pending.eq(0)
         m.d.comb += [
             bank.take_over.eq(apply_pending & ~in_flight),
-            scan.drained.eq(~in_flight & ~apply_pending),
+            scan.drained.eq(~in_flight & ~apply_pending & ~setting_up),
             scan.room.eq(self._frame.room),
             self.busy.eq(in_flight),
-            bank.counters.state.eq(Cat(scan.armed, in_flight, apply_pending, self._frame.unsent)),
+            bank.counters.state.eq(Cat(scan.armed, in_flight, apply_pending | setting_up, self._frame.unsent)),
         ]
+
+    def _wire_bias(self, m: Module, setting_up: Signal) -> None:
+        """The kernel's way to the bias voltages: written when settings have come into force, before the next frame."""
+        bank = self._bank
+        m.submodules.bias = bias = Bias(self._params)
+        in_force = Signal()
+        m.d.sync += in_force.eq(bank.busy)
+        weights, settle = (IN_FORCE + BY_NAME[name].address for name in ("kernel_weights", "bias_settle_time"))
+        m.d.comb += [
+            bias.start.eq(in_force & ~bank.busy),
+            setting_up.eq(bank.busy | bias.start | bias.busy),
+            bias.weight.eq(bank.duration),
+            bias.bias_settle_time.eq(bank.duration),
+            bias.table_index.eq(bank.table_index),
+            bias.table_entry.eq(bank.bus.value),
+            bias.table_write.eq(bank.pulsed.bias_data),
+        ]
+        # No frame is under way that would look for a duration.
+        with m.If(bias.busy):
+            m.d.comb += bank.duration_address.eq(
+                Mux(bias.weight_index == self._params.kernel_size**2, settle, weights + bias.weight_index)
+            )
+        connect(m, bias.pins, flipped(self.bias))
 
     def _plan_audits(self, m: Module) -> None:
         """Which frames are audit frames, and which part of one is written."""
         settings, scan = self._bank.settings, self._scan
         self._audit_due, self._edges_of_audit, self._pixels_of_audit = Signal(), Signal(), Signal()
-        since = Signal.like(settings.audit_period)
+        # Frames since the last audit frame, itself included.
+        first, since = Signal(), Signal.like(settings.audit_period)
         wanted = (settings.audit_period != 0) & (settings.readout_mode == ReadoutMode.EDGE)
-        m.d.comb += self._audit_due.eq(wanted & (since == 0))
+        m.d.comb += self._audit_due.eq(wanted & (first | (since >= settings.audit_period)))
         with m.If(scan.series_start):
-            m.d.sync += since.eq(0)
+            m.d.sync += first.eq(1)
         with m.Elif(scan.frame_start):
-            m.d.sync += since.eq(Mux(since + 1 >= settings.audit_period, 0, since + 1))
+            m.d.sync += [first.eq(~wanted), since.eq(since + 1)]
+            with m.If(self._audit_due):
+                m.d.sync += since.eq(1)
         with m.If(scan.frame_start):
             m.d.sync += [self._edges_of_audit.eq(self._audit_due), self._pixels_of_audit.eq(0)]
         with m.Elif(self._audit.replay):
@@ -238,7 +293,7 @@ class Readout(wiring.Component):
         edges_written, written, settled = Signal(), Signal(), Signal()
         m.d.comb += [
             # The window takes rows below the last kernel position in when the edges may be written already.
-            settled.eq(self._window.idle & ~scan.exposing),
+            settled.eq(getattr(self._kernel[0], "idle", 1) & ~scan.exposing),
             audit.replay.eq(edges_written & settled),
         ]
         with m.If(scan.frame_start):
@@ -260,7 +315,7 @@ class Readout(wiring.Component):
             status.command_errors.eq(self._command.errors),
             status.generation.eq(generation),
             status.image_id.eq(scan.image_id),
-            Cat(status.timestamp_low, status.timestamp_high).eq(scan.timestamp),
+            Cat(status.ticks_low, status.ticks_high).eq(scan.ticks),
         ]
         with m.If(bank.take_over):
             m.d.sync += generation.eq(generation + 1)
@@ -268,7 +323,7 @@ class Readout(wiring.Component):
             ("railed", self._cds.railed),
             ("pga_saturated", self._pga.saturated),
             ("correction_saturated", self._correct.saturated),
-            ("convolution_saturated", self._convolve.saturated),
+            ("convolution_saturated", getattr(self._kernel[-1], "saturated", 0)),
         ):
             m.submodules[name] = counter = SaturatingCounter(len(getattr(status, name)))
             m.d.comb += [
@@ -278,41 +333,25 @@ class Readout(wiring.Component):
             ]
 
     def _describe(self, m: Module) -> None:
-        """When a META is due, and what it says."""
-        params, scan, meta = self._params, self._scan, self._meta
-        settings, counters = self._bank.settings, self._bank.counters
+        """When a META is due, and where it reads."""
+        scan, bank, meta = self._scan, self._bank, self._meta
+        settings = bank.settings
         # Something new to tell; frames since the last META; META before the next frame.
         changed, since, due = Signal(), Signal(len(settings.meta_period)), Signal()
-        m.d.comb += due.eq(changed | (since == settings.meta_period - 1))
+        m.d.comb += due.eq(changed | (since == settings.meta_period))
         # One clock after the frame's start, when scan shows its number and its time.
         m.d.sync += meta.start.eq(scan.frame_start & due)
-        with m.If(scan.series_start | self._bank.take_over):
+        with m.If(scan.series_start | bank.take_over):
             m.d.sync += changed.eq(1)
         with m.Elif(scan.frame_start):
-            m.d.sync += [changed.eq(0), since.eq(Mux(due, 0, since + 1))]
-
-        # A trigger may be dropped while META is written, which tells of the time before its frame.
-        dropped = Signal.like(counters.dropped)
-        with m.If(scan.frame_start):
-            m.d.sync += dropped.eq(counters.dropped)
+            m.d.sync += [changed.eq(0), since.eq(Mux(due, 1, since + 1))]
 
         m.d.comb += [
-            meta.columns.eq(params.columns),
-            meta.rows.eq(params.rows),
-            meta.guard_ring.eq(params.guard_ring),
-            meta.sample_bits.eq(params.sample_bits),
-            meta.kernel_size.eq(params.kernel_size),
-            meta.convolution.eq(params.convolution),
-            meta.image_id.eq(scan.image_id),
-            meta.timestamp.eq(scan.timestamp),
-            meta.tick_rate.eq(params.clock_frequency),
-            meta.register_map_hash.eq(register_map_hash()),
-            *(
-                getattr(meta, name).eq(getattr(counters, name))
-                for name in counters_signature.members
-                if hasattr(meta, name) and name not in ("dropped", "image_id")
-            ),
-            meta.dropped.eq(dropped),
+            # A trigger may be dropped while META is written, which tells of the time before its frame.
+            scan.hold.eq(meta.start | meta.busy),
+            bank.looks.eq(meta.busy),
+            bank.look_address.eq(meta.look_address),
+            meta.looked_up.eq(bank.looked_up),
         ]
 
 
@@ -331,16 +370,18 @@ class SerialReadout(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.readout = readout = Readout(self._params, self._adc_stage)
+        m.submodules.readout = readout = Readout(replace(self._params, byte_clocks=8), self._adc_stage)
         m.submodules.transmitter = transmitter = UARTTransmitter()
         m.submodules.receiver = receiver = UARTReceiver()
         connect(m, readout.tx, transmitter.i)
         # While a packet is sent, the reply to one command waits, and so do the commands behind it.
-        m.submodules.waiting = waiting = fifo.SyncFIFOBuffered(width=8, depth=_COMMAND_BYTES)
-        connect(m, receiver.o, waiting.w_stream)
-        connect(m, waiting.r_stream, readout.rx)
+        m.submodules.waiting = waiting = Waiting(_COMMAND_BYTES)
+        connect(m, receiver.o, waiting.i)
+        connect(m, waiting.o, readout.rx)
         connect(m, readout.roic, flipped(self.roic))
         connect(m, readout.adc, flipped(self.adc))
+        if self._params.bias_dac:
+            connect(m, readout.bias, flipped(self.bias))
         m.d.comb += [
             transmitter.divisor.eq(readout.uart_divisor),
             receiver.divisor.eq(readout.uart_divisor),

@@ -14,19 +14,9 @@ from amaranth.lib.wiring import In, Out
 from edgeray.protocol.registers import BY_NAME, TriggerMode
 from hdl.layouts import request_layout
 from hdl.params import Params
+from hdl.registers import IN_FORCE
 
-SETTINGS = (
-    "trigger_mode",
-    "nimages",
-    "count_time",
-    "frame_time",
-    "reset_time",
-    "sample_reset_time",
-    "sample_signal_time",
-    "gap_time",
-    "row_settle_time",
-    "column_settle_time",
-)
+SETTINGS = ("trigger_mode", "nimages", "frame_time", "row_settle_time", "column_settle_time")
 
 
 class Phase(enum.Enum):
@@ -53,15 +43,18 @@ class Scan(wiring.Component):
     -------
     o : stream of `request_layout`; `row` and `column` say which pixel
     every name of SETTINGS : the register of that name, constant during a frame
+    duration_address, duration : the setting in force that is looked up, and a clock later its value
     arm, disarm, software_trigger : pulses; `arm` waits until `drained`
     trigger : external trigger, asynchronous, rising edge
     drained : no frame is in flight and no settings wait
     room : a frame fits the packet buffer
+    hold : `dropped` and `ticks` stand still; what comes meanwhile is added afterwards, up to 255 of either
     reset, sample_reset, sample_signal : strobes, straight from registers
     exposing : a frame is being exposed or read
     armed : a series is under way
     series_start : one clock, when a series begins
-    frame_start : one clock, when a frame begins; image_id and timestamp are those of that frame from the next clock on
+    frame_start : one clock, when a frame begins; image_id is that of the frame from the next clock on
+    ticks : clocks since reset
     """
 
     def __init__(self, params: Params):
@@ -69,12 +62,15 @@ class Scan(wiring.Component):
         super().__init__({
             "o": Out(stream.Signature(request_layout())),
             **{name: In(BY_NAME[name].bits) for name in SETTINGS},
+            "duration_address": Out(8),
+            "duration": In(32),
             "arm": In(1),
             "disarm": In(1),
             "software_trigger": In(1),
             "trigger": In(1),
             "drained": In(1),
             "room": In(1),
+            "hold": In(1),
             "row": Out(range(params.rows)),
             "column": Out(range(params.columns)),
             "reset": Out(1),
@@ -85,10 +81,12 @@ class Scan(wiring.Component):
             "series_start": Out(1),
             "frame_start": Out(1),
             "image_id": Out(32),
-            "timestamp": Out(64),
+            "ticks": Out(64),
             "triggered": Out(32),
             "dropped": Out(32),
         })  # fmt: skip
+        # Here, so that a proof can look at it.
+        self.waiting = Signal(8)
 
     def elaborate(self, platform):
         m = Module()
@@ -106,12 +104,11 @@ class Scan(wiring.Component):
         m.d.comb += self.series_start.eq(arm_pending & self.drained & ~self.exposing)
 
         # The cadence of internal triggers: due at the start of the series, then every frame_time.
-        until_next, due = Signal(32), Signal()
-        m.d.comb += due.eq(until_next == 0)
-        with m.If(self.series_start):
-            m.d.sync += until_next.eq(0)
-        with m.Else():
-            m.d.sync += until_next.eq(Mux(due, self.frame_time - 1, until_next - 1))
+        since, first, due = Signal(32), Signal(), Signal()
+        m.d.comb += due.eq(first | (since == self.frame_time))
+        m.d.sync += [since.eq(since + 1), first.eq(self.series_start)]
+        with m.If(due | self.series_start):
+            m.d.sync += since.eq(1)
 
         level, before = Signal(), Signal()
         m.submodules += FFSynchronizer(self.trigger, level)
@@ -133,44 +130,64 @@ class Scan(wiring.Component):
             self.frame_start.eq(counted & can),
         ]
         with m.If(self.series_start):
-            m.d.sync += [self.armed.eq(1), self.triggered.eq(0), self.dropped.eq(0)]
+            m.d.sync += [self.armed.eq(1), self.triggered.eq(0)]
         with m.Elif(counted):
             m.d.sync += self.triggered.eq(self.triggered + 1)
-            with m.If(~can & ~self.dropped.all()):
-                m.d.sync += self.dropped.eq(self.dropped + 1)
             with m.If(self.triggered + 1 == self.nimages):
                 m.d.sync += self.armed.eq(0)
         with m.If(self.disarm):
             m.d.sync += self.armed.eq(0)
 
-        ticks = Signal(64)
-        m.d.sync += ticks.eq(ticks + 1)
+        # Frames dropped, and those of them that are not in `dropped` yet.
+        waiting, total = self.waiting, Signal(33)
+        m.d.comb += total.eq(self.dropped + waiting)
+        m.d.sync += waiting.eq(Mux(self.hold, waiting, 0) + (counted & ~can & ~(self.hold & waiting.all())))
+        with m.If(self.series_start):
+            m.d.sync += [self.dropped.eq(0), waiting.eq(0)]
+        with m.Elif(~self.hold):
+            m.d.sync += self.dropped.eq(total[:32] | total[32].replicate(32))
+
+        late = Signal(8)
+        with m.If(self.hold):
+            m.d.sync += late.eq(late + 1)
+        with m.Else():
+            m.d.sync += [late.eq(0), self.ticks.eq(self.ticks + late + 1)]
         with m.If(self.frame_start):
-            m.d.sync += [self.image_id.eq(self.triggered), self.timestamp.eq(ticks)]
+            m.d.sync += self.image_id.eq(self.triggered)
         return self.frame_start
 
     def _phases(self, m, start: Signal) -> None:
         phase, following = Signal(Phase), Signal(Phase)
-        remaining = Signal(32)
+        # Ticks of the phase so far, this one included.
+        elapsed, over = Signal(32), Signal()
         timed = {
-            Phase.RESET: self.reset_time,
-            Phase.GAP_AFTER_RESET: self.gap_time,
-            Phase.SAMPLE_RESET: self.sample_reset_time,
-            Phase.INTEGRATE: self.count_time,
-            Phase.SAMPLE_SIGNAL: self.sample_signal_time,
-            Phase.GAP_AFTER_SIGNAL: self.gap_time,
+            Phase.RESET: "reset_time",
+            Phase.GAP_AFTER_RESET: "gap_time",
+            Phase.SAMPLE_RESET: "sample_reset_time",
+            Phase.INTEGRATE: "count_time",
+            Phase.SAMPLE_SIGNAL: "sample_signal_time",
+            Phase.GAP_AFTER_SIGNAL: "gap_time",
         }
-        order = list(Phase)
         accepted = Signal()
-        m.d.comb += [following.eq(phase), accepted.eq(self.o.valid & self.o.ready)]
+        m.d.comb += [
+            following.eq(phase),
+            accepted.eq(self.o.valid & self.o.ready),
+            over.eq((self.duration == elapsed) | (self.duration == 0)),
+        ]
         with m.Switch(phase):
             with m.Case(Phase.IDLE), m.If(start):
                 m.d.comb += following.eq(Phase.RESET)
-            for each in timed:
-                with m.Case(each), m.If(remaining == 0):
-                    m.d.comb += following.eq(order[order.index(each) + 1])
+            with m.Case(*timed), m.If(over):
+                m.d.comb += following.eq(phase + 1)
             with m.Case(Phase.READ), m.If(accepted & self.o.payload.last):
                 m.d.comb += following.eq(Phase.IDLE)
+        # Looked up a clock before it is needed: that of this phase, at its end that of the next, else that of RESET.
+        addresses = [BY_NAME[name].address + IN_FORCE for name in timed.values()]
+        m.d.comb += self.duration_address.eq(addresses[0])
+        with m.Switch(phase):
+            for each, now, later in zip(timed, addresses, (*addresses[1:], addresses[0]), strict=True):
+                with m.Case(each):
+                    m.d.comb += self.duration_address.eq(Mux(over, later, now))
 
         # Strobes come straight from registers: decoded from the phase, they could glitch.
         m.d.sync += [
@@ -178,27 +195,30 @@ class Scan(wiring.Component):
             self.reset.eq(following == Phase.RESET),
             self.sample_reset.eq(following == Phase.SAMPLE_RESET),
             self.sample_signal.eq(following == Phase.SAMPLE_SIGNAL),
-            remaining.eq(remaining - 1),
+            elapsed.eq(elapsed + 1),
         ]
-        with m.If(following != phase), m.Switch(following):
-            for each, duration in timed.items():
-                with m.Case(each):
-                    m.d.sync += remaining.eq(Mux(duration == 0, 0, duration - 1))
+        with m.If(following != phase):
+            m.d.sync += elapsed.eq(1)
 
-        # Read: a pixel is asked for when its select lines have settled.
-        settling = Signal(range(2 * 0xFFFF + 1))
-        row_settled = self.row_settle_time + self.column_settle_time
+        # Read: a pixel is asked for when its select lines have settled: the row's first, then the column's.
+        settling_row, settled_for = Signal(), Signal(16)
         m.d.comb += [
             self.exposing.eq(phase != Phase.IDLE),
-            self.o.valid.eq((phase == Phase.READ) & (settling == 0)),
+            self.o.valid.eq((phase == Phase.READ) & ~settling_row & (settled_for == self.column_settle_time)),
             self.o.payload.row_last.eq(self.column == self._params.columns - 1),
             self.o.payload.last.eq(self.o.payload.row_last & (self.row == self._params.rows - 1)),
         ]
         with m.If(phase == Phase.IDLE):
-            m.d.sync += [self.row.eq(0), self.column.eq(0), settling.eq(row_settled)]
+            m.d.sync += [self.row.eq(0), self.column.eq(0)]
         with m.Elif(accepted):
-            m.d.sync += [self.column.eq(self.column + 1), settling.eq(self.column_settle_time)]
+            m.d.sync += self.column.eq(self.column + 1)
             with m.If(self.o.payload.row_last):
-                m.d.sync += [self.column.eq(0), self.row.eq(self.row + 1), settling.eq(row_settled)]
-        with m.Elif((phase == Phase.READ) & (settling != 0)):
-            m.d.sync += settling.eq(settling - 1)
+                m.d.sync += [self.column.eq(0), self.row.eq(self.row + 1)]
+        with m.If((phase != Phase.READ) | (accepted & self.o.payload.row_last)):
+            m.d.sync += [settling_row.eq(self.row_settle_time != 0), settled_for.eq(self.row_settle_time != 0)]
+        with m.Elif(settling_row & (settled_for == self.row_settle_time)):
+            m.d.sync += [settling_row.eq(0), settled_for.eq(0)]
+        with m.Elif(accepted):
+            m.d.sync += settled_for.eq(0)
+        with m.Elif(~self.o.valid):
+            m.d.sync += settled_for.eq(settled_for + 1)

@@ -220,9 +220,9 @@ def run(proof: Proof) -> Verdict:
 
 def main() -> int:
     """Exit code: 0 where everything was proved, 1 where something was not, 2 for a proof that does not exist."""
-    from testbench import formal_control, formal_stages, formal_wire
+    from testbench import formal_chips, formal_control, formal_stages, formal_wire
 
-    tables = (formal_stages, formal_wire, formal_control)
+    tables = (formal_stages, formal_wire, formal_control, formal_chips)
     known = {proof.name: proof for table in tables for proof in table.PROOFS}
     parser = argparse.ArgumentParser(prog="python -m testbench.formal", description="Proofs of the stream contract.")
     parser.add_argument("proof", nargs="*", help=f"which ones, all without; of: {', '.join(known)}")

@@ -3,8 +3,6 @@
 any bytes -> Command -> register bus;  any use of the bus -> RegisterBank -> settings, pulses, answers
 """
 
-from functools import reduce
-from operator import xor
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, Value
@@ -22,18 +20,22 @@ from edgeray.protocol.packets import (
     CommandType,
     ReplyStatus,
 )
-from edgeray.protocol.registers import REGISTERS, Access, Register
+from edgeray.protocol.registers import BY_NAME
 from hdl.command import Command
 from hdl.counter import SaturatingCounter
-from hdl.registers import RegisterBank, constants
+from hdl.crc import Checksums
+from hdl.registers import RegisterBank
 from testbench.formal import Proof, StreamProof, transferred
 from testbench.formal_stages import TINY
 
-_LONGEST = OVERHEAD + WRITE_SIZE
+_BLOCK_WORDS = 2
+"""Words of the longest block that the parser is proved with."""
+_LONGEST = OVERHEAD + WRITE_SIZE * _BLOCK_WORDS
 _CRC32_POLYNOMIAL = 0x04C11DB7
-_CRC32_RESIDUE = 0xC704DD7B
-"""The register after a packet with its right CRC-32, and with no other."""
-_COMMAND_HEADER = data.StructLayout({field.name: field.bits for field in COMMAND_HEADER})
+_KEPT = data.StructLayout({
+    **{name: COMMAND_HEADER[name].bits for name in ("type", "sequence", "address")}, "length": 9, "right": 1,
+})  # fmt: skip
+"""What the parser keeps of a header."""
 
 
 def _before(m: Module, value: Any, name: str) -> Signal:
@@ -51,240 +53,300 @@ def _counter(m: Module, stage: Any, proof: StreamProof) -> None:
     m.d.comb += Assert(stage.value == Mux(proof.started, right, 0))
 
 
-def _accepts(register: Register, word: Value) -> Value:
-    """Whether the register has to take the 32-bit word, from its description."""
-    choices = TINY.strides if register.name == "stride" else register.choices
-    if choices:
-        return Cat(word == choice for choice in choices).any()
-    value = word.as_signed() if register.signed else word
-    return (value >= register.minimum) & (value <= register.maximum)
+class _Bank(RegisterBank):
+    """A `RegisterBank` that shows whether it is at work on an access, has decided it, or takes settings over."""
+
+    def __init__(self) -> None:
+        super().__init__(TINY)
+        self.at_work, self.decided, self.copies = Signal(), Signal(), Signal()
+
+    def elaborate(self, platform: Any) -> Module:
+        m: Module = super().elaborate(platform)
+        m.d.comb += self.decided.eq(self._fsm.ongoing("READ") | self._fsm.ongoing("DONE"))
+        m.d.comb += self.copies.eq(self._fsm.ongoing("COPY"))
+        m.d.comb += self.at_work.eq(self.decided | self._fsm.ongoing("DECIDE") | self._fsm.ongoing("CHECK"))
+        return m
 
 
 def _bank(m: Module, stage: Any, proof: StreamProof) -> None:
-    """The prover picks a register, and does what it likes with the bus, the counters and `take_over`."""
+    """The prover does what it likes with the bus, with `take_over`, and with all that the memories show."""
     bus = stage.bus
+    held = _before(m, bus.access & ~bus.done, "held")
     for name in ("access", "write", "address", "value"):
         port = getattr(bus, name)
         m.d.comb += port.eq(proof.choose(port, f"bus_{name}"))
-    for name in stage.signature.members["counters"].signature.members:
-        port = getattr(stage.counters, name)
-        m.d.comb += port.eq(proof.choose(port, f"counter_{name}"))
+        # All four are held until `done`.
+        m.d.comb += Assume(~held | (port == _before(m, port, name)))
+    m.d.comb += stage.take_over.eq(proof.choose(stage.take_over, "take_over"))
 
-    entries = [(one, place) for one in REGISTERS for place in range(min(one.count, TINY.kernel_size**2))]
-    pick = proof.constant(m, len(entries).bit_length(), "pick")
-    m.d.comb += Assume(pick < len(entries))
-    # Of the picked register: what it is, what it holds, and whether it has to take the word on the bus.
-    address, kind = Signal(16), {access: Signal(name=f"is_{access.value}") for access in Access}
-    takes, counts, pulsed = Signal(), Signal(), Signal()
-    held, pulse = Signal(32), Signal(32)
-    with m.Switch(pick):
-        for number, (one, place) in enumerate(entries):
-            with m.Case(number):
-                m.d.comb += [address.eq(one.address + place), kind[one.access].eq(1)]
-                m.d.comb += takes.eq(_accepts(one, bus.value))
-                if one.access is Access.CONSTANT:
-                    m.d.comb += held.eq(constants(TINY)[one.name])
-                elif one.access is Access.STATUS:
-                    m.d.comb += held.eq(getattr(stage.counters, one.name))
-                elif one.access is Access.DIRECT:
-                    m.d.comb += [held.eq(stage.direct[one.name]), counts.eq(one.name == "table_index")]
-                elif one.access is Access.SETTING:
-                    m.d.comb += held.eq(stage.shadow[one.name] if one.count == 1 else stage.shadow[one.name][place])
-                else:
-                    m.d.comb += [pulsed.eq(stage.pulsed[one.name]), pulse.eq(stage.pulses[one.name])]
-
-    stored = kind[Access.SETTING] | kind[Access.DIRECT]
-    writable, hit = stored | kind[Access.PULSE], bus.access & (bus.address == address)
-    accepted = hit & bus.write & writable & takes
-    status, answer = Signal(ReplyStatus), Signal(32)
-    m.d.comb += [status.eq(ReplyStatus.OK), answer.eq(Mux(accepted & stored, bus.value, held))]
-    with m.If(bus.write & ~writable):
-        m.d.comb += status.eq(ReplyStatus.READ_ONLY)
-    with m.Elif(bus.write & ~takes):
-        m.d.comb += status.eq(ReplyStatus.VALUE_REFUSED)
-    after = {
-        name: _before(m, value, name)
+    pulsed = stage.pulsed.as_value()
+    before = {
+        name: _before(m, value, f"before_{name}")
         for name, value in {
-            "hit": hit, "accepted": accepted, "access": bus.access, "take_over": stage.take_over, "held": held,
-            "in_map": Cat(bus.address == one.address + place for one, place in entries).any(), "value": bus.value,
-            "right_status": status, "right_answer": answer, "status": bus.status, "read_value": bus.read_value,
-            "shadow": stage.shadow, "settings": stage.settings, "counted": stage.pulsed.correction_data & counts,
+            "settings": stage.settings, "busy": stage.busy, "take_over": stage.take_over, "divisor": stage.uart_divisor,
+            "index": stage.table_index, "done": bus.done, "pulsed": pulsed,
+            "entry": pulsed & ~_pulse_bit(stage, "command"),
         }.items()
     }  # fmt: skip
-    counted = Mux(after["counted"], (after["held"] + 1)[:24], after["held"])
-    in_force = Mux(after["take_over"], after["shadow"], after["settings"])
+    writes = bus.access & bus.write
+
+    def written(name: str) -> Value:
+        return writes & (bus.address == BY_NAME[name].address)
+
     for claim in (
-        # Answers: of the picked register, of what is no register, and until the next one.
-        ~after["hit"] | ((bus.status == after["right_status"]) & (bus.read_value == after["right_answer"])),
-        ~after["access"] | after["in_map"] | (bus.status == ReplyStatus.UNKNOWN_ADDRESS),
-        after["access"] | ((bus.status == after["status"]) & (bus.read_value == after["read_value"])),
-        # What is held changes by an accepted write alone, and by the count of the correction table.
-        ~stored | (held == Mux(after["accepted"], after["value"], counted)),
-        # Settings in force change all at once.
-        stage.settings.as_value() == in_force,
-        # A pulse is one clock for each accepted write.
-        pulsed == (after["accepted"] & kind[Access.PULSE]),
-        ~pulsed | (pulse == after["value"]),
+        ~bus.done | bus.access,
+        ~(bus.done & before["done"]),
+        ~stage.at_work | bus.access,
+        ~stage.copies | stage.busy,
+        (pulsed == 0) | stage.decided,
+        # Settings in force stand still but while they are taken over, and that is when it was asked for.
+        (stage.settings.as_value() == before["settings"]) | before["busy"],
+        ~stage.busy | before["busy"] | before["take_over"],
+        # A pulse is one clock of a write to its register, of which the word is on the bus then.
+        *(~_pulse(stage, name) | written(name) for name in stage.pulsed.shape().members),
+        (pulsed & before["pulsed"]) == 0,
+        # The table's index counts one for each entry, and changes by a write to it alone else.
+        (stage.table_index == (before["index"] + before["entry"].any())[:24]) | written("table_index"),
+        (stage.uart_divisor == before["divisor"]) | written("uart_divisor"),
+        # What is no register is answered as such, and nothing is changed.
+        ~(stage.decided & bus.address[7:].any()) | (bus.status == ReplyStatus.UNKNOWN_ADDRESS),
+        ~stage.decided
+        | bus.write
+        | ((bus.status != ReplyStatus.READ_ONLY) & (bus.status != ReplyStatus.VALUE_REFUSED)),
     ):
         m.d.comb += Assert(~proof.started | claim)
 
 
+def _pulse(stage: Any, name: str) -> Value:
+    return stage.pulsed[name]
+
+
+def _pulse_bit(stage: Any, name: str) -> int:
+    """The bit of `pulsed` that is that register's."""
+    return 1 << list(stage.pulsed.shape().members).index(name)
+
+
 class _Parser(Command):
-    """A `Command` that shows where it is.
+    """A `Command` that shows where it is, of short blocks.
 
     Members
     -------
     position : bytes of the packet that it has taken so far
-    checking_header, taking_value, checking, answering, replying : what it does
+    before_check : its bytes are still being taken, or checked
+    checking_header, checking, fetching, accessing, concluding, replying : what it does
+    went_well : the answer of the bus that it concludes from
     possible : a state that it can be in
-    header_match, match, crc8, crc32 : of its CRCs
-    header, may_be_sync, executed : as it has them
+    header, same, may_be_sync, executed, place, written : as it has them
+    crc8_right, crc32_right : as its checksums say
+    writes, write_address, write_data, read_address : what its memory is asked for
     """
 
     def __init__(self) -> None:
-        super().__init__(patience_bits=1)
-        self.position = Signal(range(_LONGEST + 1))
-        self.checking_header, self.taking_value, self.checking = Signal(), Signal(), Signal()
-        self.answering, self.replying, self.possible = Signal(), Signal(), Signal()
-        self.header_match, self.match, self.crc8, self.crc32 = Signal(), Signal(), Signal(8), Signal(32)
-        self.header, self.may_be_sync, self.executed = Signal(_COMMAND_HEADER), Signal(), Signal(9)
+        super().__init__(patience_bits=1, block_words=_BLOCK_WORDS)
+        self.position = Signal(10)
+        self.before_check, self.checking_header, self.checking = Signal(), Signal(), Signal()
+        self.fetching, self.accessing, self.concluding = Signal(), Signal(), Signal()
+        self.went_well, self.replying, self.possible = Signal(), Signal(), Signal()
+        self.crc8_right, self.crc32_right, self.may_be_sync = Signal(), Signal(), Signal()
+        self.header, self.executed, self.place = Signal(_KEPT), Signal(9), Signal(9)
+        self.writes, self.write_address, self.write_data = Signal(4), Signal(6), Signal(32)
+        self.read_address, self.written, self.same = Signal(6), Signal(2), Signal()
 
     def elaborate(self, platform: Any) -> Module:
         m = super().elaborate(platform)
-        state, left = self._fsm.ongoing, self._left
-        size = Mux(self.header.length == 0, OVERHEAD, _LONGEST)
+        state, place, words, sums = self._fsm.ongoing, self._place, m.submodules["words"], m.submodules["checksums"]
+        length = self._header.length
+        # Bytes before this part of the packet, and the most of this part.
         positions = {
-            "SYNC 0": 0, "SYNC 1": 1, "HEADER": HEADER_END - 2 - left, "CRC-8": HEADER_END - 1,
-            "HEADER CHECK": HEADER_END, "VALUE": HEADER_END + 3 - left, "CRC-32": size - 1 - left,
-            "CHECK": size, "ANSWER": size, "REPLY": size,
+            "SYNC 0": (0, 0), "SYNC 1": (1, 0), "HEADER": (2, 5), "CRC-8": (2, 6), "HEADER CHECK": (9, 0),
+            "MORE": (9, length), "PAYLOAD": (9, length - 1), "CRC-32": (9 + length, 3), "CHECK": (13 + length, 0),
+            "FETCH": (13 + length, 0), "ACCESS": (13 + length, 0), "OUTCOME": (13 + length, 0),
         }  # fmt: skip
-        for name, position in positions.items():
-            most = {"HEADER": 5, "VALUE": 3, "CRC-32": 3}.get(name, 7)
+        for name, (before, most) in positions.items():
             with m.If(state(name)):
-                m.d.comb += [self.position.eq(position), self.possible.eq(left <= most)]
+                m.d.comb += self.position.eq(before + place)
+                m.d.comb += self.possible.eq(1 if name.startswith("SYNC") else place <= most)
+                if name == "CRC-8":
+                    m.d.comb += self.possible.eq(place == most)
+                if name.startswith("SYNC"):
+                    m.d.comb += self.position.eq(before)
+        with m.If(state("REPLY")):
+            m.d.comb += [self.position.eq(13 + length), self.possible.eq(place <= 10)]
         m.d.comb += [
+            self.before_check.eq(Cat(state(name) for name in [*positions][:9]).any()),
             self.checking_header.eq(state("HEADER CHECK")),
-            self.taking_value.eq(state("VALUE")),
             self.checking.eq(state("CHECK")),
-            self.answering.eq(state("ANSWER")),
+            self.fetching.eq(state("FETCH")),
+            self.accessing.eq(state("ACCESS")),
+            self.concluding.eq(state("OUTCOME")),
+            self.went_well.eq(self._status == ReplyStatus.OK),
             self.replying.eq(state("REPLY")),
-            self.header_match.eq(self._crc8.match_detected),
-            self.match.eq(self._crc32.match_detected),
-            self.crc8.eq(self._crc8.crc),
-            self.crc32.eq(self._crc32.crc),
-            self.header.eq(self._header),
+            self.crc8_right.eq(sums.crc8_right),
+            self.crc32_right.eq(sums.crc32_right),
+            Value.cast(self.header).eq(Value.cast(self._header)),
+            self.executed.eq(Value.cast(self._executed)),
             self.may_be_sync.eq(self._may_be_sync),
-            self.executed.eq(self._executed),
+            self.place.eq(place),
+            self.writes.eq(words.write_enable),
+            self.write_address.eq(words.write_address),
+            self.write_data.eq(words.write_data),
+            self.read_address.eq(words.read_address),
+            self.written.eq(self._written),
+            self.same.eq(self._same),
         ]
         return m
 
 
-def _crc_step(state: Value, byte: Value, polynomial: int, *, is_reflected: bool) -> Value:
-    """The CRC register after one more byte, from the definition, a bit at a time; its last bit is the one shifted out.
+def _crc_step(state: Value, bit: Value, polynomial: int) -> Value:
+    """The CRC register after one more bit, from the definition; its last bit is the one shifted out."""
+    return Cat(0, state[:-1]) ^ Mux(state[-1] ^ bit, polynomial, 0)
 
-    Each bit of it is the parity of some bits of `state` and `byte`, written down here as the set of them.
-    """
-    bits: list[frozenset[tuple[bool, int]]] = [frozenset({(True, place)}) for place in range(len(state))]
-    for place in range(8) if is_reflected else reversed(range(8)):
-        out = bits[-1] ^ {(False, place)}
-        bits = [out, *(one ^ out if (polynomial >> n) & 1 else one for n, one in enumerate(bits[:-1], 1))]
-    return Cat(reduce(xor, ((state if old else byte)[place] for old, place in sorted(one))) for one in bits)
+
+def _checksums(m: Module, stage: Any, proof: StreamProof) -> None:
+    """Both registers, and what is said of them, are those of the definition, which takes a byte bit by bit."""
+    byte, step, kind = stage.byte, Signal(3), Cat(stage.in_header, stage.in_crc32)
+    crc8, crc32, right = Signal(8, init=CRC8.initial), Signal(32, init=(1 << 32) - 1), Signal(init=1)
+    before, was_started = _before(m, Cat(byte, kind), "byte"), _before(m, stage.start, "start")
+    ends = stage.enable & (step == 7)
+    m.d.sync += step.eq(step + stage.enable)
+    with m.If(stage.start):
+        m.d.sync += [crc8.eq(crc8.init), crc32.eq(crc32.init), right.eq(1)]
+    with m.Elif(stage.enable):
+        with m.If(stage.in_header):
+            m.d.sync += crc8.eq(_crc_step(crc8, byte.bit_select(~step, 1), CRC8.polynomial))
+        with m.If(~stage.in_crc32):
+            m.d.sync += crc32.eq(_crc_step(crc32, byte.bit_select(step, 1), _CRC32_POLYNOMIAL))
+        with m.Elif(ends):
+            m.d.sync += [crc32.eq(crc32 << 8), right.eq(right & (byte == ~Cat(reversed(crc32))[:8]))]
+    # Any register, and that behind any byte: `crc8_right` is said where the byte was its CRC-8, and only there.
+    register, sent = proof.choose(Signal(8), "register"), proof.choose(Signal(8), "sent")
+    behind: Value = register
+    for place in reversed(range(8)):
+        behind = _crc_step(behind, sent[place], CRC8.polynomial)
+    m.d.comb += [
+        Assume(stage.step == step),
+        Assume((step == 0) | (Cat(byte, kind) == before)),
+        # What covers a byte begins with its first bit.
+        Assume(stage.start | ~was_started | ~proof.started | (step == 0)),
+        Assume(proof.started | (step == 0)),
+        Assert(stage.registers.crc8 == crc8),
+        Assert(stage.registers.crc32 == Cat(reversed(crc32))),
+        Assert(stage.crc32_right == right),
+        Assert((stage.registers.crc8 != behind) | (stage.crc8_right == (sent == ~register))),
+        Assert((stage.crc32 == ~stage.registers.crc32[:8]) & (stage.crc8 == ~stage.registers.crc8)),
+    ]
 
 
 def _command(m: Module, stage: Any, proof: StreamProof) -> None:
     """The bus is used, and a reply given, for right packets alone, and as these say; no write is executed twice.
 
-    The bytes taken last are kept, and their CRCs computed from the definition. Where the parser says it is, is not
-    believed but proved to agree with them.
+    The bytes taken last are kept. Where the parser says it is, is not believed but proved to agree with them. What the
+    checksums say is proved apart, and what the memory shows is what was written to the address before: it is proved
+    that these are right.
     """
     bus, reply, position, header = stage.bus, stage.reply, stage.position, stage.header
-    for name in ("read_value", "status"):
+    for name in ("read_value", "status", "done"):
         port = getattr(bus, name)
-        m.d.comb += port.eq(proof.choose(port, name))
+        m.d.comb += Value.cast(port).eq(proof.choose(Value.cast(port), name))
     takes, byte = transferred(stage.i), stage.i.payload
     # The last one is the newest.
     taken = [Signal(8, name=f"byte_{number}") for number in range(_LONGEST)]
-    count, crc8, crc8_right = Signal(range(_LONGEST + 1)), Signal(8), Signal()
-    crc32 = Signal(32)
+    count = Signal(range(_LONGEST + 1))
     with m.If(takes):
         m.d.sync += [
             count.eq(Mux(count == _LONGEST, count, count + 1)),
             *(one.eq(newer) for one, newer in zip(taken, [*taken[1:], byte], strict=True)),
-            crc32.eq(_crc_step(crc32, byte, _CRC32_POLYNOMIAL, is_reflected=True)),
-            crc8.eq(_crc_step(crc8, byte, CRC8.polynomial, is_reflected=False)),
         ]
-        with m.If(position == HEADER_END - 1):
-            m.d.sync += crc8_right.eq(byte == ~crc8)
-    with m.If(position < len(SYNC)):
-        m.d.sync += [crc8.eq(CRC8.initial), crc32.eq(~0)]
-
-    is_long, is_write = header.length == WRITE_SIZE, header.type == CommandType.WRITE
     # What the parser holds of the packet that it is in, is what was taken.
     agrees = Signal()
     m.d.comb += agrees.eq(position == 0)
     with m.Switch(position):
         for place in range(1, _LONGEST + 1):
             packet = taken[_LONGEST - place :]
-            same = [Cat(packet[: len(SYNC)]) == int.from_bytes(SYNC[:place], "little")]
-            if place > len(SYNC):
-                part = Cat(packet[len(SYNC) : HEADER_END - 1])
-                same.append(header.as_value()[-len(part) :] == part)
-            if place > HEADER_END:
-                part = Cat(packet[HEADER_END : HEADER_END + WRITE_SIZE])
-                same.append(~is_long | (bus.value[-len(part) :] == part))
+            same = [Cat(packet[: len(SYNC)]) == int.from_bytes(SYNC[:place], "little"), count >= place]
+            if place > 2:
+                same.append(header.type == packet[2][3:6])
+                odd = packet[7][1:].any() if place > 7 else 0
+                same.append(header.right == ((packet[2][6:] == VERSION) & ~odd))
+            parts = {3: header.sequence, 4: header.address[:8], 5: header.address[8:], 6: header.length[:8]}
+            parts |= {7: header.length[8]}
+            same += [part == packet[at][: len(part)] for at, part in parts.items() if at < place]
+            if place > 3:
+                same.append(~stage.before_check | (stage.same == (header.sequence == stage.executed[:8])))
             with m.Case(place):
-                m.d.comb += agrees.eq(Cat(same).all() & (count >= place))
+                m.d.comb += agrees.eq(Cat(same).all())
 
-    header_right = crc8_right & (header.version == VERSION) & (is_long | (header.length == 0))
-    crc32_right = crc32 == _CRC32_RESIDUE
-    right = agrees & header_right & crc32_right & (position == Mux(is_long, _LONGEST, OVERHEAD))
-    known = Mux(is_long, is_write, header.type == CommandType.READ)
+    is_block, has_words, words = header.type == CommandType.WRITE_BLOCK, header.length != 0, header.length >> 2
+    is_length = (header.length & 3 == 0) & (header.length <= WRITE_SIZE * _BLOCK_WORDS)
+    known = ((header.type == CommandType.READ) & ~has_words) | (is_block & has_words)
+    known |= (header.type == CommandType.WRITE) & (header.length == WRITE_SIZE)
+    # Both checksums were right, when they were asked.
+    crc8_right, crc32_right = Signal(), Signal()
+    with m.If(stage.checking_header):
+        m.d.sync += crc8_right.eq(stage.crc8_right)
+    with m.If(stage.checking):
+        m.d.sync += crc32_right.eq(stage.crc32_right)
+    is_whole = agrees & crc8_right & header.right & is_length & (position == OVERHEAD + header.length)
+
+    # What has to be done of the command: `word` is the number of the next word.
     executed = Signal(data.StructLayout({"sequence": len(header.sequence), "any": 1}))
-    with m.If(bus.access):
-        m.d.sync += [executed.any.eq(1), executed.sequence.eq(header.sequence)]
-    repeated = is_write & executed.any & (executed.sequence == header.sequence)
+    repeated = has_words & executed.any & (executed.sequence == header.sequence)
+    is_under_way, word = Signal(), Signal(range(_BLOCK_WORDS + 1))
+    answered = bus.access & bus.done
+    goes_on = has_words & (bus.status == ReplyStatus.OK) & (word + 1 < words)
+    with m.If(stage.checking & stage.crc32_right & known & ~repeated):
+        m.d.sync += [is_under_way.eq(1), word.eq(0), executed.any.eq(1), executed.sequence.eq(header.sequence)]
+    with m.Elif(answered):
+        m.d.sync += [word.eq(word + 1), is_under_way.eq(goes_on)]
     after = {
         name: _before(m, value, name)
         for name, value in {
-            "position": position, "takes": takes, "answering": stage.answering, "known": known,
-            "status": bus.status, "read_value": bus.read_value,
+            "position": position, "takes": takes, "read_address": stage.read_address, "waits": bus.access & ~bus.done,
+            "answered": answered, "refused": bus.status != ReplyStatus.OK,
         }.items()
     }  # fmt: skip
-    right_status = Mux(after["known"], after["status"], ReplyStatus.UNKNOWN_COMMAND)
-    right_value = Mux(after["known"], after["read_value"], 0)
+    payload_at = position - HEADER_END
+    in_payload = takes & (position >= HEADER_END) & (payload_at < header.length)
     claims = (
-        ~bus.access | (stage.checking & right & known & ~repeated & (bus.address == header.address)),
-        ~bus.access | (bus.write == is_write),
-        ~(stage.checking & right & known & ~repeated) | bus.access,
-        ~reply.valid | right,
-        ~reply.valid | ((reply.payload.sequence == header.sequence) & (reply.payload.address == header.address)),
-        ~(proof.started & after["answering"]) | (reply.payload.status == right_status),
-        ~(proof.started & after["answering"]) | (reply.payload.value == right_value),
+        ~bus.access | (is_under_way & is_whole & crc32_right & (bus.address == header.address)),
+        ~bus.access | (bus.write == has_words),
+        # The memory shows the word whose turn it is; an access lasts until it is answered.
+        ~(bus.access & has_words) | (stage.read_address == word[: len(stage.read_address)]),
+        ~(proof.started & bus.access & has_words) | (after["read_address"] == stage.read_address),
+        ~(proof.started & after["waits"]) | bus.access,
+        # Each byte of the payload is written to its place, and nothing else is.
+        stage.writes == Mux(in_payload, 1 << payload_at[:2], 0),
+        ~in_payload | ((stage.write_address == payload_at >> 2) & (stage.write_data == byte.replicate(WRITE_SIZE))),
+        ~reply.valid | (is_whole & crc32_right & ~is_under_way),
     )
+    executing = stage.fetching | stage.accessing | stage.concluding
     header_taken = (position > HEADER_END) | ((position == HEADER_END) & ~stage.checking_header)
     moved = (position == after["position"] + after["takes"]) | (position < len(SYNC))
     needed_by_induction = (
         stage.possible & agrees & (count <= _LONGEST),
         (count == 0) | (stage.may_be_sync == (taken[-1] == SYNC[0])),
         ~proof.started | moved,
-        ~header_taken | header_right,
-        ~stage.taking_value | is_long,
-        (position < len(SYNC)) | (position >= HEADER_END) | (stage.crc8 == ~crc8),
-        ~stage.checking_header | (stage.header_match == crc8_right),
-        (position < len(SYNC)) | (stage.crc32 == ~Cat(reversed(crc32))),
-        ~stage.checking | (stage.match == crc32_right),
-        ~(stage.answering | stage.replying) | right,
-        ~reply.valid | stage.replying,
-        ~stage.answering | (reply.payload.status == Mux(known, ReplyStatus.OK, ReplyStatus.UNKNOWN_COMMAND)),
+        ~header_taken | (crc8_right & header.right & is_length),
         stage.executed == executed.as_value(),
+        ~executing | (crc32_right & known & is_whole),
+        ~is_under_way | (executing & (~has_words | (word < words))),
+        ~stage.fetching | (has_words & (stage.written == word) & (is_under_way | (word == words))),
+        ~stage.accessing | (is_under_way & (~has_words | (stage.written == word))),
+        ~(stage.concluding & stage.went_well & has_words)
+        | ((stage.written + 1 == word) & (is_under_way == (word < words)) & (word <= words)),
+        ~(stage.concluding & ~(stage.went_well & has_words)) | ~is_under_way,
+        ~stage.replying | (crc32_right & is_whole),
     )
     m.d.comb += [Assert(claim) for claim in (*claims, *needed_by_induction)]
 
 
 PROOFS: tuple[Proof, ...] = (
     Proof("counter", lambda: StreamProof(SaturatingCounter(32), [], _counter), "prove", 1, "counts; stays when full"),
-    Proof("registers", lambda: StreamProof(RegisterBank(TINY), [], _bank), "prove", 1,
-          "every register: answers, refusals, take-over at once, pulses of one clock"),
+    Proof("registers", lambda: StreamProof(_Bank(), [], _bank), "prove", 6,
+          "one answer an access, pulses of one clock, settings still but while taken over", ("values", "descriptions")),
+    Proof("checksums", lambda: StreamProof(Checksums(1), [], _checksums), "prove", 1,
+          "a bit a clock, CRC-8 and CRC-32 of every packet, from the definition"),
     Proof("command", lambda: StreamProof(_Parser(), [], _command, check_contract=False), "prove", 1,
-          "bus and replies for right packets alone, as they say; no write twice"),
+          "bus and replies for right packets alone, a word of a block after the other; no write twice",
+          ("checksums", "words")),
 )  # fmt: skip

@@ -8,18 +8,21 @@ from typing import Any
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Assert, Assume
 
-from edgeray.protocol.packets import META
+from edgeray.protocol.registers import SampleSource
 from hdl.adc import ParallelADC
 from hdl.cds import CDS
-from hdl.command import Command
 from hdl.convolve import Convolve
 from hdl.correct import Correct
 from hdl.meta import Meta
 from hdl.params import Params
+from hdl.pattern import Pattern
 from hdl.pga import PGA
 from hdl.scan import SETTINGS, Scan
+from hdl.sensor import Sensor
+from hdl.source import Source
 from hdl.threshold import Threshold
 from hdl.uart import UARTReceiver, UARTTransmitter
+from hdl.upload import Upload
 from hdl.window import Window
 from testbench.formal import Proof, StreamProof, one_to_one, quiet, transferred
 
@@ -75,6 +78,20 @@ def _window(m: Module, stage: Any, proof: StreamProof) -> None:
     ]
 
 
+def _selects(m: Module, stage: Any, proof: StreamProof) -> None:
+    """Row and column stay while their request waits."""
+    place = Cat(stage.row, stage.column)
+    waits, before = Signal(), Signal(len(place))
+    m.d.sync += [waits.eq(stage.i.valid & ~stage.i.ready), before.eq(place)]
+    m.d.comb += Assume(~waits | (place == before))
+
+
+def _no_adc(m: Module, stage: Any, proof: StreamProof) -> None:
+    """One result for each input, in order, where memory and generator answer."""
+    one_to_one(2, 4)(m, stage, proof)
+    m.d.comb += Assume(stage.sample_source != SampleSource.ADC)
+
+
 def _strobes(m: Module, stage: Any, proof: StreamProof) -> None:
     """Never two strobes at once."""
     pairs = (
@@ -90,20 +107,11 @@ def _meta(m: Module, stage: Any, proof: StreamProof) -> None:
     m.d.comb += Assume(~(stage.start & stage.busy))
 
 
-def _command(m: Module, stage: Any, proof: StreamProof) -> None:
-    """Any answer of the bank; no byte is taken while a reply waits, which is also what the induction needs to know."""
-    for name in ("read_value", "status"):
-        port = getattr(stage.bus, name)
-        m.d.comb += port.eq(proof.choose(port, name))
-    m.d.comb += Assert(~stage.reply.valid | ~stage.i.ready)
-
-
 def _transmitter(m: Module, stage: Any, proof: StreamProof) -> None:
     """The line shows each byte between its start and stop bit, `divisor` clocks a bit, and is high otherwise."""
     enters = transferred(stage.i)
     sending, bits, bit, tick = Signal(), Signal(10), Signal(4), Signal(2)
-    clocks = Mux(stage.divisor == 0, 1, stage.divisor)
-    bit_ends = tick == clocks - 1
+    bit_ends = tick == stage.divisor - 1
     byte_ends = sending & bit_ends & (bit == 9)
     with m.If(enters):
         m.d.sync += [sending.eq(1), bits.eq(Cat(0, stage.i.payload, 1)), bit.eq(0), tick.eq(0)]
@@ -112,31 +120,44 @@ def _transmitter(m: Module, stage: Any, proof: StreamProof) -> None:
     with m.Elif(sending):
         m.d.sync += [tick.eq(Mux(bit_ends, 0, tick + 1)), bit.eq(bit + bit_ends)]
     m.d.comb += [
-        Assume(stage.divisor <= 2),
+        Assume((stage.divisor == 1) | (stage.divisor == 2)),
         Assert(stage.i.ready == (~sending | byte_ends)),
         Assert(stage.tx == Mux(sending, bits.bit_select(bit, 1), 1)),
     ]
 
 
-_META_INPUTS = (*(field.name for field in META), "kernel_weights")
 _SLOW = replace(TINY, multipliers=1)
+_CORRECT_SETTINGS = ["correction_enabled"]
+_UPLOAD = replace(TINY, upload=True)
 
 PROOFS: tuple[Proof, ...] = (
     _register_stage("cds", partial(CDS, TINY)),
-    _register_stage("pga", partial(PGA, TINY)),
+    _contract("pga", partial(PGA, TINY)),
+    _in_order("pga", partial(PGA, TINY), 2, 3, 8),
+    _register_stage("pga-shared", partial(PGA, _SLOW)),
     _register_stage("threshold", partial(Threshold, TINY)),
-    _contract("correct", partial(Correct, TINY)),
-    _in_order("correct", partial(Correct, TINY), 3, 5, 10),
+    _contract("threshold-shared", partial(Threshold, _SLOW)),
+    _register_stage("sensor", partial(Sensor, TINY)),
+    _contract("correct", partial(Correct, TINY), _CORRECT_SETTINGS),
+    _in_order("correct", partial(Correct, ROW), 4, 5, 12, _CORRECT_SETTINGS),
+    _contract("correct-shared", partial(Correct, _SLOW), _CORRECT_SETTINGS),
+    _in_order("correct-shared", partial(Correct, replace(ROW, multipliers=1)), 2, 3, 12, _CORRECT_SETTINGS),
     _contract("adc", partial(ParallelADC, TINY), []),
-    _in_order("adc", partial(ParallelADC, TINY), 5, 5, 10, []),
+    _in_order("adc", partial(ParallelADC, TINY), 8, 5, 10, []),
+    _contract("source", partial(Source, _UPLOAD), ["sample_source"]),
+    Proof("source-in-order", lambda: StreamProof(Source(_UPLOAD), ["sample_source"], _no_adc, check_contract=False),
+          "bmc", 10, f"{IN_ORDER}, from memory and generator"),
+    _contract("upload", partial(Upload, _UPLOAD), []),
+    _in_order("upload", partial(Upload, _UPLOAD), 1, 3, 8, []),
+    Proof("pattern-contract", lambda: StreamProof(Pattern(TINY), ["image_id"], _selects), "prove", 3, CONTRACT),
     _contract("window", partial(Window, TINY)),
     Proof("window-frames", lambda: StreamProof(Window(ROW), None, _window, check_contract=False), "bmc", 17,
           "whole frames, none lost"),
+    _contract("window-shared", partial(Window, _SLOW)),
     _contract("convolve", partial(Convolve, TINY)),
-    _in_order("convolve", partial(Convolve, TINY), 3, 5, 8),
+    _in_order("convolve", partial(Convolve, TINY), 7, 9, 12),
     _contract("convolve-shared", partial(Convolve, _SLOW)),
-    Proof("meta-contract", lambda: StreamProof(Meta(TINY), _META_INPUTS, _meta), "prove", 3, CONTRACT),
-    Proof("command-contract", lambda: StreamProof(Command(), [], _command), "prove", 5, CONTRACT),
+    Proof("meta-contract", lambda: StreamProof(Meta(TINY), [], _meta), "prove", 3, CONTRACT),
     _contract("uart-receiver", UARTReceiver, []),
     Proof("uart-transmitter", lambda: StreamProof(UARTTransmitter(), None, _transmitter), "bmc", 23,
           "every byte on the line, bit by bit; high otherwise"),

@@ -1,4 +1,4 @@
-"""META against its golden model: settings, counters and weights anywhere in their fields, and at both ends."""
+"""META against its golden model: registers anywhere in their limits, and at both ends."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -7,16 +7,17 @@ from typing import Any
 
 from edgeray.protocol.kernels import SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN, Kernel
 from edgeray.protocol.packets import META, PacketType
-from edgeray.protocol.registers import BY_NAME
+from edgeray.protocol.registers import BY_NAME, Access
 from edgeray.protocol.settings import Settings
 from hdl.meta import Meta
 from hdl.params import Params
+from hdl.registers import IN_FORCE
 from sim.golden import meta
 from sim.golden.encode import Payload
 from testbench.bench import Bench, params, simulated
+from testbench.lookup import Lookup
 from testbench.payloads import check_payloads, written
 from testbench.runner import Build
-from testbench.streams import Packer
 
 BUILDS = (
     # META is longer than any other payload.
@@ -51,20 +52,33 @@ def _payload(choose: Choice) -> tuple[bytes, Kernel]:
         image_id=choose(0, word),
         timestamp=choose(0, (1 << 64) - 1),
         tick_rate=choose(0, word),
-        counters=meta.Counters(*(choose(0, word) for _ in fields(meta.Counters))),
+        counters=meta.Counters(*(choose(0, meta.COUNTER_MAXIMUM) for _ in fields(meta.Counters))),
         dropped=choose(0, word),
     )
     return data, settings.kernel
 
 
+def _registers(values: dict[str, int], kernel: Kernel) -> dict[int, int]:
+    """What the register bank shows at each address of which META tells."""
+    named = {name: value for name, value in values.items() if name in BY_NAME}
+    named |= {"detector_columns": values["columns"], "detector_rows": values["rows"]}
+    named |= {"ticks_low": values["timestamp"] & 0xFFFFFFFF, "ticks_high": values["timestamp"] >> 32}
+    shown = {}
+    for name, value in named.items():
+        in_force = IN_FORCE if BY_NAME[name].access is Access.SETTING else 0
+        shown[BY_NAME[name].address + in_force] = value
+    first = BY_NAME["kernel_weights"].address + IN_FORCE
+    return shown | {first + place: weight for place, weight in enumerate(kernel.flat)}
+
+
 @simulated(cycles=20_000)
 async def every_field(bench: Bench) -> None:
-    """A word a clock from the clock after `start` on; `busy` until the end is out."""
-    sink, weights = bench.sink(), Packer(bench.component.kernel_weights.shape())
+    """A word every 4 clocks from the seventh clock after `start` on; `busy` until the end is out."""
+    sink, bank = bench.sink(), bench.add(Lookup(bench.dut.look_address, bench.dut.looked_up))
     choices: list[Choice] = [min, max, *[bench.random.randint] * 30]
     for number, choose in enumerate(choices):
         data, kernel = _payload(choose)
-        bench.set(**META.unpack(data[: META.size]), kernel_weights=weights.pack(kernel.flat))
+        bank.values = _registers(META.unpack(data[: META.size]), kernel)
         for log in (sink.items, sink.offered):
             log.clear()
         bench.set(start=1)
@@ -75,6 +89,7 @@ async def every_field(bench: Bench) -> None:
         took = bench.clocks - started
         await bench.clock(bench.random.randint(0, 5))
         check_payloads(bench, [Payload(PacketType.META, 0, False, data)], written(bench, sink), f"payload {number}")
-        clocks = [started + 1 + place for place in range(len(data) // 4 + 1)]
+        clocks = [started + 7 + 4 * place for place in range(len(data) // 4)]
+        clocks.append(clocks[-1] + 1)
         bench.check(sink.offered == clocks, f"payload {number}: words in clocks {sink.offered}, not {clocks}")
-        bench.check(took == len(clocks) + 1, f"payload {number}: busy for {took} clocks")
+        bench.check(took == clocks[-1] + 1 - started, f"payload {number}: busy for {took} clocks")

@@ -1,7 +1,7 @@
 """The whole readout against the golden model: commands in, packets out, byte for byte."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cocotb
@@ -11,14 +11,24 @@ import numpy.typing as npt
 from edgeray.correction import CorrectionTable
 from edgeray.protocol.kernels import KERNELS
 from edgeray.protocol.packets import META, OVERHEAD, CommandType, PacketType, ReplyStatus
-from edgeray.protocol.registers import BY_NAME, COMMAND_BITS, Polarity, ReadoutMode, ThresholdMode, TriggerMode
+from edgeray.protocol.registers import (
+    BY_NAME,
+    COMMAND_BITS,
+    Polarity,
+    ReadoutMode,
+    SampleSource,
+    ThresholdMode,
+    TriggerMode,
+)
 from edgeray.protocol.settings import Settings
 from hdl.params import Params
 from hdl.readout import Readout
 from sim.golden import pipeline
+from sim.golden.pattern import pattern
 from testbench.bench import Bench, params, simulated
 from testbench.host import Chip, Host, check_packets, split
 from testbench.runner import Build
+from testbench.series import run_series
 from testbench.stimulus import generator, images
 from testbench.streams import always, never, randomly
 
@@ -29,13 +39,21 @@ def _build(label: str, params: Params, *only: str) -> Build:
     return Build(label, partial(Readout, params), only)
 
 
-_SHARED = Params(rows=12, columns=14, kernel_size=5, multipliers=1, adc_latency=3, sample_bits=10)
+_SHARED = Params(rows=12, columns=14, kernel_size=5, multipliers=1, adc_latency=3, sample_bits=10, upload=True)
 _LARGE = Params(rows=17, columns=1040, sample_bits=14)
-_SMALL = ("every_mode", "correction_table", "stalled_link_drops_frames", "settings_between_frames", "triggers")
+_SMALL = (
+    "every_mode", "correction_table", "stalled_link_drops_frames", "settings_between_frames", "triggers", "injection"
+)  # fmt: skip
 BUILDS = (
     _build("parallel", Params(rows=8, columns=9, adc_latency=0), *_SMALL),
     _build("shared 5x5", _SHARED, *_SMALL),
-    _build("1x4", Params(rows=1, columns=4, guard_ring=0, sample_bits=8), "smallest", "room_for_an_audit_frame"),
+    _build("1x4", Params(rows=1, columns=4, guard_ring=0, sample_bits=8), "smallest"),
+    # Words for more frames than there are headers.
+    _build(
+        "1x4 buffered",
+        Params(rows=1, columns=4, guard_ring=0, sample_bits=8, buffer_bytes=512),
+        "room_for_an_audit_frame",
+    ),
     _build("32x32", Params(audit=False), "one_pixel_a_clock", "no_audit_memory"),
     # Packets of 16 rows, and of the one that is left.
     _build("17x1040", _LARGE, "several_packets"),
@@ -49,6 +67,14 @@ def scenes(bench: Bench, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray
     reset = generator(bench.seed).integers(0, full // 8, (count, *shape))
     signal = np.stack([np.minimum(reset[n] + kinds[(7 - n) % len(kinds)], full) for n in range(count)])
     return reset, signal
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What frames are made of, in the place of a chip's: reset and signal int[n, rows, columns], codes."""
+
+    reset: npt.NDArray[np.int64]
+    signal: npt.NDArray[np.int64]
 
 
 def start(bench: Bench, count: int = FRAMES) -> tuple[Chip, Host]:
@@ -69,33 +95,10 @@ def _frame_bytes() -> int:
 
 
 async def _series(
-    bench: Bench, chip: Chip, host: Host, settings: Settings, table: CorrectionTable | None = None
+    bench: Bench, chip: Chip | Samples, host: Host, settings: Settings, table: CorrectionTable | None = None
 ) -> None:
     """Run a series and compare all of its packets."""
-    got = await host.series(settings, _worst_case(settings.nimages))
-    numbers = np.arange(settings.nimages) % len(chip.reset)
-    result = pipeline.read_out(
-        chip.reset[numbers], chip.signal[numbers], detector=params(), settings=settings, table=table,
-        generation=host.generation,
-    )  # fmt: skip
-    metas = [META.unpack(one.payload) for one in got if one.header["type"] == PacketType.META]
-    times = {meta["image_id"]: meta["timestamp"] for meta in metas}
-    bench.check(sorted(times.values()) == [meta["timestamp"] for meta in metas], f"time stamps {times} go back")
-    wanted = dict.fromkeys(range(settings.nimages), 0) | times
-    expected, rest = split(result.stream(wanted, tick_rate=params().clock_frequency, applied=True))
-    bench.check(not rest, "the golden model's bytes are no whole packets")
-    check_packets(bench, expected, got, str(settings))
-    bench.figures.frames += settings.nimages
-    bench.figures.pixels += settings.nimages * params().rows * params().columns
-    # A frame's last packet may be out before the window has pushed its last row through.
-    for _ in range(100):
-        state = await host.read("state")
-        if state == 0:
-            break
-    bench.check(state == 0, f"state {state} after the series, not 0")
-    for name, value in vars(result.counters).items():
-        there = await host.read(name)
-        bench.check(there == value, f"{settings}: counter {name} is {there}, not {value}")
+    await run_series(bench, chip, host, params(), settings, _worst_case(settings.nimages), table)
 
 
 def _check_series(bench: Bench, chip: Chip, host: Host, frames: Sequence[tuple[int, Settings, int]]) -> None:
@@ -174,6 +177,26 @@ async def correction_table(bench: Bench) -> None:
 
 
 @simulated(cycles=400_000)
+async def injection(bench: Bench) -> None:
+    """Frames of the pattern and of uploaded samples; the ADC is not asked, and goes on afterwards."""
+    chip, host = start(bench)
+    settings = Settings(nimages=2, audit_period=2, edge_threshold=30)
+    shapes = [pattern(params(), image_id) for image_id in range(2)]
+    shown = {SampleSource.PATTERN: Samples(np.stack([one for one, _ in shapes]), np.stack([one for _, one in shapes]))}
+    if params().upload:
+        one = scenes(bench, 1)
+        shown[SampleSource.UPLOADED] = Samples(*one)
+        await host.set("table_index", 0)
+        for reset, signal in zip(one[0].ravel().tolist(), one[1].ravel().tolist(), strict=True):
+            await host.set("upload_data", reset | signal << 16)
+        bench.check(await host.read("table_index") == one[0].size, "table_index is not behind the last pixel")
+    for source, samples in shown.items():
+        await _series(bench, samples, host, replace(settings, sample_source=source))
+    bench.check(not chip.converted, f"{len(chip.converted)} pixels were converted")
+    await _series(bench, chip, host, settings)
+
+
+@simulated(cycles=400_000)
 async def stalled_link_drops_frames(bench: Bench) -> None:
     """Frames at a fixed cadence over a link that stops for a while: whole frames are dropped, all are counted."""
     chip, host = start(bench)
@@ -245,7 +268,9 @@ async def room_for_an_audit_frame(bench: Bench) -> None:
         trigger_mode=TriggerMode.EXTERNAL, nimages=0, threshold_mode=ThresholdMode.OFF, kernel=KERNELS["identity"],
         cds_enabled=False,
     )  # fmt: skip
-    for frames in (1, 2, 3):
+    # Of the headers, META and a plain frame take one each, an audit frame two; it begins where as many are left.
+    most = params().buffer_packets - 2
+    for frames in (most - 2, most - 1):
         await host.configure(old)
         host.frames.clear()
         await host.order("apply", "arm")

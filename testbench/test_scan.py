@@ -6,10 +6,12 @@ from pathlib import Path
 
 from vcdvcd import VCDVCD
 
-from edgeray.protocol.registers import TriggerMode
+from edgeray.protocol.registers import BY_NAME, TriggerMode
 from hdl.params import Params
+from hdl.registers import DURATIONS, IN_FORCE
 from hdl.scan import Scan
 from testbench.bench import HALF_PERIOD, Bench, simulated
+from testbench.lookup import Lookup
 from testbench.runner import Build
 from testbench.streams import always
 
@@ -29,13 +31,19 @@ def _timings(chances: random.Random) -> list[dict[str, int]]:
     return [dict.fromkeys(_TIMES, 0), dict.fromkeys(_TIMES, 1), *some]
 
 
-async def _arm(bench: Bench, **settings: int) -> None:
+async def _arm(bench: Bench, durations: Lookup, **settings: int) -> None:
     """Start a series with these settings."""
+    looked_up = {name: settings.pop(name) for name in DURATIONS if name in settings}
+    durations.values = {BY_NAME[name].address + IN_FORCE: ticks for name, ticks in looked_up.items()}
     bench.set(drained=1, room=1, **settings)
     await bench.clock(2)
     bench.set(arm=1)
     await bench.clock()
     bench.set(arm=0)
+
+
+def _durations(bench: Bench) -> Lookup:
+    return bench.add(Lookup(bench.dut.duration_address, bench.dut.duration))
 
 
 class Wave:
@@ -66,13 +74,13 @@ class Wave:
 @simulated(cycles=40_000)
 async def waveform(bench: Bench) -> None:
     """Order, width, gaps and overlap of the strobes, and the settling times, of frames with several timings."""
-    requests = bench.sink("o", always)
+    requests, durations = bench.sink("o", always), _durations(bench)
     ends = []
     timings = _timings(bench.random)
     start = bench.clocks
     for timing in timings:
         requests.items.clear()
-        await _arm(bench, trigger_mode=TriggerMode.INTERNAL, nimages=1, frame_time=0, **timing)
+        await _arm(bench, durations, trigger_mode=TriggerMode.INTERNAL, nimages=1, frame_time=0, **timing)
         await bench.until(lambda: len(requests.items) == PARAMS.rows * PARAMS.columns, 4_000, "the last pixel")
         await bench.clock(5)
         flags = [(item["row_last"], item["last"]) for item in requests.fields()]
@@ -130,7 +138,7 @@ def _check_frame(bench: Bench, wave: Wave, timing: dict[str, int], start: int, e
 @simulated(cycles=20_000)
 async def triggers(bench: Bench) -> None:
     """Cadence, external edges and software triggers; a trigger that finds no room is dropped and counted."""
-    requests = bench.sink("o", always)
+    requests, durations = bench.sink("o", always), _durations(bench)
     starts = []
 
     class Starts:
@@ -143,7 +151,7 @@ async def triggers(bench: Bench) -> None:
 
     bench.add(Starts())
     frame = 40
-    await _arm(bench, trigger_mode=TriggerMode.INTERNAL, nimages=5, frame_time=frame)
+    await _arm(bench, durations, trigger_mode=TriggerMode.INTERNAL, nimages=5, frame_time=frame)
     await bench.until(lambda: bench.dut.armed.value == 1, 10, "a series")
     await bench.until(lambda: bench.dut.armed.value == 0, 6 * frame, "the end of the series")
     bench.check(
@@ -156,7 +164,7 @@ async def triggers(bench: Bench) -> None:
     for mode, port in ((TriggerMode.EXTERNAL, "trigger"), (TriggerMode.SOFTWARE, "software_trigger")):
         starts.clear()
         requests.items.clear()
-        await _arm(bench, trigger_mode=mode, nimages=0)
+        await _arm(bench, durations, trigger_mode=mode, nimages=0)
         await bench.clock(3)
         for number in range(6):
             bench.set(room=number % 2, **{port: 1})
@@ -171,3 +179,24 @@ async def triggers(bench: Bench) -> None:
         bench.set(disarm=0)
         await bench.clock(2)
         bench.check(bench.dut.armed.value == 0, f"{mode.name}: still armed after disarm")
+
+
+@simulated(cycles=2_000)
+async def held_count(bench: Bench) -> None:
+    """While `hold` is high, dropped frames are counted later, and none is forgotten."""
+    durations = _durations(bench)
+    bench.sink("o", always)
+    await _arm(bench, durations, trigger_mode=TriggerMode.SOFTWARE, nimages=0)
+    await bench.clock(3)
+    bench.set(room=0, software_trigger=1)
+    await bench.clock(5)
+    bench.set(hold=1)
+    await bench.clock()
+    # One clock to the counter; the trigger of the clock before is still on its way.
+    before = int(bench.dut.dropped.value)
+    await bench.clock(40)
+    bench.check(bench.dut.dropped.value == before, f"dropped went from {before} to {int(bench.dut.dropped.value)}")
+    bench.set(hold=0, software_trigger=0)
+    await bench.clock(3)
+    got = int(bench.dut.triggered.value), int(bench.dut.dropped.value)
+    bench.check(got == (46, 46), f"triggered, dropped {got}, not (46, 46)")

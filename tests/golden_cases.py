@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from edgeray.protocol.detector import Detector
+from edgeray.protocol.registers import Convolution
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=60)
 """The same examples in every run."""
@@ -24,6 +25,7 @@ DETECTORS = (
     Detector(rows=33, columns=35, sample_bits=14),
     Detector(rows=9, columns=13, guard_ring=2, kernel_size=5),
     Detector(rows=7, columns=70, guard_ring=3, sample_bits=10),
+    Detector(rows=6, columns=9, convolution=Convolution.SENSOR),
 )
 
 
@@ -37,6 +39,7 @@ def detectors(draw: st.DrawFn) -> Detector:
         guard_ring=ring,
         sample_bits=draw(st.integers(8, 14)),
         kernel_size=draw(st.sampled_from((3, 5))),
+        convolution=draw(st.sampled_from(Convolution)),
     )
 
 

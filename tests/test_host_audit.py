@@ -18,13 +18,14 @@ from edgeray.meta import Meta
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import KERNELS, Kernel
 from edgeray.protocol.packets import VERSION
-from edgeray.protocol.registers import BY_NAME, ReadoutMode, ThresholdMode, register_map_hash
+from edgeray.protocol.registers import BY_NAME, Convolution, ReadoutMode, ThresholdMode, register_map_hash
 from edgeray.protocol.settings import Settings
 from sim.golden import meta as golden_meta
 from sim.golden.convolve import convolve
 from sim.golden.encode import payloads
 from sim.golden.frame import frame_packets
 from sim.golden.pipeline import read_out
+from sim.golden.sensor import sensor
 from sim.golden.threshold import threshold
 from sim.golden.window import windows
 from tests.fake_board import FakeBoard, served
@@ -60,8 +61,11 @@ def test_edges_are_those_of_the_golden_model(
     for kernel in (Kernel("any", tuple(map(tuple, weights.tolist())), shift), KERNELS["laplacian"]):
         for stride in detector.strides:
             settings = Settings(kernel=kernel, stride=stride, threshold_mode=mode, edge_threshold=edge_threshold)
-            taps, guard = windows(pixels, detector=detector, stride=stride)
-            responses, _ = convolve(taps, guard, sample_bits=detector.sample_bits, kernel=kernel)
+            if detector.convolution is Convolution.SENSOR:
+                responses, guard = sensor(pixels, detector=detector)
+            else:
+                taps, guard = windows(pixels, detector=detector, stride=stride)
+                responses, _ = convolve(taps, guard, sample_bits=detector.sample_bits, kernel=kernel)
             sent = threshold(responses, guard, mode=mode, edge_threshold=edge_threshold)
             values, kept = edges(pixels, told(detector, settings))
             assert values.dtype == np.int16

@@ -78,7 +78,7 @@ class Detector:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Strides that this array can be read with: sliding and, where the gateware convolves, macro-pixels that fit."""
+        """Strides that this array can be read with: sliding and, in the gateware, macro-pixels that fit."""
         if self.convolution is Convolution.SENSOR:
             return (1,)
         macro = sorted({3, self.kernel_size})

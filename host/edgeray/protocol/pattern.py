@@ -11,8 +11,8 @@ B bits a sample
     reset sample  = offset = 1 + 2 * (the three lowest bits of the noise register)
     signal sample = offset + level * 2**(B - 4)
 
-so neither is ever at a rail of the ADC. The noise register has 7 bits, is 0 at the first pixel of every frame, and moves
-up by one bit for each pixel; the bit that comes in is 1 where its bits 6 and 5 are equal.
+so neither is ever at a rail of the ADC. The noise register has 7 bits, is 0 at the first pixel of every frame, and
+moves up by one bit for each pixel; the bit that comes in is 1 where its bits 6 and 5 are equal.
 """
 
 import numpy as np
@@ -34,4 +34,5 @@ def pattern_pixels(detector: Detector, image_id: int) -> npt.NDArray[np.uint16]:
     """Pixels uint16[rows, columns], codes, of frame `image_id` of the pattern: signal minus reset sample, gain 1."""
     row, column = np.indices((detector.rows, detector.columns)) >> SQUARE_BITS
     level = (row ^ column ^ image_id) % (1 << LEVEL_BITS)
-    return (level << (detector.sample_bits - 1 - LEVEL_BITS)).astype(np.uint16)
+    pixels: npt.NDArray[np.uint16] = (level << (detector.sample_bits - 1 - LEVEL_BITS)).astype(np.uint16)
+    return pixels

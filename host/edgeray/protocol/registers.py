@@ -17,6 +17,8 @@ PROTOCOL_VERSION = 3
 MAX_KERNEL_SIZE = 5
 GAIN_FRACTION_BITS = 10
 """Fraction bits of the gain in a correction table entry: 1.0 is 1024."""
+BIAS_FRACTION_BITS = 6
+"""Fraction bits of a weight times a span of the bias table: weight 64 adds one span."""
 
 
 class TriggerMode(IntEnum):
@@ -178,14 +180,14 @@ REGISTERS: tuple[Register, ...] = (
     Register("bias_dac", 0x0F, 1, _CONSTANT, "", "1: this build sets the sub-pixels' bias voltages"),
     Register("command", 0x10, COMMAND_BITS.bits, _PULSE, "", "arm 1, disarm 2, trigger 4, apply 8"),
     Register("table_index", 0x11, 24, _DIRECT, "", "entry that the next write of a *_data register goes to"),
-    Register("correction_data", 0x12, 32, _PULSE, "", "correction entry of pixel table_index, which then counts one up"),
+    Register("correction_data", 0x12, 32, _PULSE, "", "correction entry number table_index, which then counts one up"),
     Register("uart_divisor", 0x13, 16, _DIRECT, "tick", "ticks a bit of the UART, from its next byte on",
              least=2, reset=24),
     Register("upload_data", 0x14, 32, _PULSE, "",
              "reset (low half) and signal sample of pixel table_index, which then counts one up"),
     Register("bias_data", 0x15, 32, _PULSE, "",
-             "bias entry table_index, which then counts one up: 4 * sub-pixel + 0 code of weight 0, + 1 span of positive"
-             " weights, + 2 span of negative ones"),
+             "bias entry table_index, which then counts one up: 4 * sub-pixel + 0 code of weight 0, + 1 span of"
+             " positive weights, + 2 span of negative ones"),
     Register("state", 0x20, STATE_BITS.bits, _STATUS, "", "armed 1, busy 2, apply pending 4, unsent 8"),
     Register("triggered", 0x21, 32, _STATUS, "frame", "frames triggered in this series, dropped or not, modulo 2**32"),
     Register("dropped", 0x22, 32, _STATUS, "frame", "frames triggered and not sent in this series"),
@@ -197,8 +199,8 @@ REGISTERS: tuple[Register, ...] = (
     Register("command_errors", 0x28, 16, _STATUS, "",
              "commands thrown away since reset: wrong CRC, version or length, or half sent"),
     Register("image_id", 0x29, 32, _STATUS, "", "number of the frame in flight, or of the last one"),
-    Register("timestamp_low", 0x2A, 32, _STATUS, "tick", "start of that frame, from reset of the board: low half"),
-    Register("timestamp_high", 0x2B, 32, _STATUS, "tick", "the same: high half"),
+    Register("ticks_low", 0x2A, 32, _STATUS, "tick", "time since reset of the board: low half"),
+    Register("ticks_high", 0x2B, 32, _STATUS, "tick", "the same: high half"),
     Register("trigger_mode", 0x40, 2, _SETTING, "", "INTERNAL, EXTERNAL (rising edge) or SOFTWARE",
              choices=_choices(TriggerMode), reset=TriggerMode.INTERNAL),
     Register("nimages", 0x41, 32, _SETTING, "frame", "frames of a series; 0 is until disarmed", reset=1),

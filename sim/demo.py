@@ -3,18 +3,21 @@
     image -> windows -> samples -> virtual board (gateware) -> packets -> host library -> frames -> stitched image
                           +------> golden model -------------------------> compared frame by frame
 
-`make demo` runs it; `python -m sim.demo --help` lists what can be chosen.
+`make demo` runs it; `python -m sim.demo --help` lists what can be chosen. With `--device` the samples are uploaded to a
+board, which needs no detector, window by window.
 """
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +29,7 @@ import edgeray
 from edgeray.errors import EdgerayError
 from edgeray.ledger import Ledger
 from edgeray.mosaic import Mosaic, Stitch
+from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import KERNELS
 from edgeray.protocol.settings import Settings
 from hdl.params import Params
@@ -63,8 +67,8 @@ class Scan:
 class _Comparison:
     """Golden frames in step with those that arrive; keeps no more than one block of them."""
 
-    def __init__(self, samples: npt.NDArray[np.uint16], params: Params, settings: Settings) -> None:
-        self._samples, self._params, self._settings = samples, params, settings
+    def __init__(self, samples: npt.NDArray[np.uint16], detector: Detector, settings: Settings) -> None:
+        self._samples, self._detector, self._settings = samples, detector, settings
         self._start = -1
         self._block: Result | None = None
 
@@ -73,35 +77,69 @@ class _Comparison:
         start = number - number % BLOCK
         if start != self._start or self._block is None:
             some = self._samples[start : start + BLOCK]
-            self._block = read_out(some[:, 0], some[:, 1], detector=self._params, settings=self._settings)
+            self._block = read_out(some[:, 0], some[:, 1], detector=self._detector, settings=self._settings)
             self._start = start
         place = number - start
         kept = self._block.kept[place]
         return np.where(kept, self._block.responses[place], 0), kept, self._block.pixels[place]
 
 
-def scan(codes: npt.NDArray[np.uint16], params: Params, settings: Settings, record: Path, console: Console) -> Scan:
+Series = edgeray.Capture | edgeray.Injection
+Start = Callable[[npt.NDArray[np.uint16], BinaryIO], contextlib.AbstractContextManager[Series]]
+"""Begins a series of samples uint16[n, 2, rows, columns] whose bytes go to a file."""
+
+
+def on_virtual_board(params: Params, settings: Settings, console: Console) -> Start:
+    """A virtual board whose readout chip shows the samples. Raises, when it starts, BuildError, BoardError."""
+
+    @contextlib.contextmanager
+    def start(samples: npt.NDArray[np.uint16], file: BinaryIO) -> Iterator[Series]:
+        with VirtualBoard(params, samples, say=console.print) as board, edgeray.open(board.url) as device:
+            device.configure(replace(settings, nimages=len(samples)))
+            with device.capture(record=file) as series:
+                yield series
+
+    return start
+
+
+def on_device(device: edgeray.Device, settings: Settings) -> Start:
+    """A board to which the samples are uploaded; it has its settings again afterwards."""
+
+    @contextlib.contextmanager
+    def start(samples: npt.NDArray[np.uint16], file: BinaryIO) -> Iterator[Series]:
+        with device.keeping_settings():
+            device.configure(settings)
+            with device.inject(samples, record=file) as series:
+                yield series
+
+    return start
+
+
+def scan(
+    codes: npt.NDArray[np.uint16], detector: Detector, settings: Settings, start: Start, record: Path, console: Console
+) -> Scan:
     """Scan `codes` (uint16[rows, columns]) window by window; the bytes received go to the file `record`.
 
-    Raises MosaicError (image too small), BuildError, BoardError, EdgerayError.
+    Raises MosaicError (image too small), EdgerayError, what `start` raises.
     """
-    mosaic = Mosaic(codes.shape, params, settings.kernel.size // 2)
-    samples = Roic(sample_bits=params.sample_bits).scan(mosaic, codes)
+    mosaic = Mosaic(codes.shape, detector, settings.kernel.size // 2)
+    samples = Roic(sample_bits=detector.sample_bits).scan(mosaic, codes)
     result = Scan(Stitch(mosaic))
-    comparison = _Comparison(samples, params, settings)
-    with VirtualBoard(params, samples, say=console.print) as board, edgeray.open(board.url) as device:
-        device.configure(replace(settings, nimages=len(mosaic)))
-        columns = (*Progress.get_default_columns(), TimeElapsedColumn())
-        with record.open("wb") as file, Progress(*columns, console=console) as progress:
-            bar = progress.add_task("scanning", total=len(mosaic))
-            begin = time.perf_counter()
-            with device.capture(record=file) as capture:
-                for frame in capture:
-                    result.stitch.place_frame(frame)
-                    _compare(result, frame, *comparison.expected(frame.image_id))
-                    progress.advance(bar)
-            result.ledger = capture.ledger
-            result.seconds = time.perf_counter() - begin
+    comparison = _Comparison(samples, detector, settings)
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    with (
+        record.open("wb") as file,
+        start(samples, file) as series,
+        Progress(*columns, console=console) as progress,
+    ):
+        bar = progress.add_task("scanning", total=len(mosaic))
+        begin = time.perf_counter()
+        for frame in series:
+            result.stitch.place_frame(frame)
+            _compare(result, frame, *comparison.expected(frame.image_id))
+            progress.advance(bar)
+        result.ledger = series.ledger
+        result.seconds = time.perf_counter() - begin
     return result
 
 
@@ -135,14 +173,16 @@ def _count(
     result.mismatches += int(wrong.sum())
 
 
-def figures_of(result: Scan, params: Params, settings: Settings) -> dict[str, str]:
+def figures_of(result: Scan, detector: Detector, settings: Settings) -> dict[str, str]:
     """The figures of a scan, as the table and the report print them."""
     ledger = result.ledger
-    raw_bits = result.frame_pixels * params.sample_bits
+    raw_bits = result.frame_pixels * detector.sample_bits
     wire_bits = 8 * ledger.bytes
     image = result.stitch.kept
     return {
-        "detector": f"{params.rows} x {params.columns}, guard ring {params.guard_ring}, {params.sample_bits} bit",
+        "detector": (
+            f"{detector.rows} x {detector.columns}, guard ring {detector.guard_ring}, {detector.sample_bits} bit"
+        ),
         "kernel, threshold": f"{settings.kernel.name}, {settings.edge_threshold} codes",
         "frames triggered": str(ledger.triggered),
         "frames received": str(ledger.received),
@@ -157,11 +197,11 @@ def figures_of(result: Scan, params: Params, settings: Settings) -> dict[str, st
     }
 
 
-def passed(result: Scan) -> bool:
+def passed(result: Scan, audit_period: int) -> bool:
     """Whether every frame came, audit frames with their pixels, and every pixel is the golden model's."""
     ledger = result.ledger
     whole = ledger.confirmed and ledger.received == ledger.triggered == result.compared
-    whole = whole and result.audited == -(-result.compared // AUDIT_PERIOD)
+    whole = whole and result.audited == (-(-result.compared // audit_period) if audit_period else 0)
     return whole and not result.mismatches and not result.stitch.missing.any()
 
 
@@ -172,32 +212,46 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--threshold", type=int, default=16, help="in codes of 12 bits; 16 is one grey level of 256 (16)"
     )
+    parser.add_argument(
+        "--device", metavar="URL", help="a board to upload to instead: /dev/ttyUSB1, socket://host:port"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder of the results (out/demo)")
     return parser.parse_args()
 
 
-def run(image: Path | None, kernel: str, threshold: int, out: Path, console: Console) -> bool:
+def run(
+    image: Path | None, kernel: str, threshold: int, out: Path, console: Console, device: edgeray.Device | None = None
+) -> bool:
     """Scan the image and write the results to `out`, which is replaced as a whole or left as it was.
+
+    With `device` on that board, by uploading, else on a virtual one that is started for it.
 
     Returns `passed`. Raises SceneError, EdgerayError, BuildError, BoardError, OSError.
     """
     settings = Settings(kernel=KERNELS[kernel], edge_threshold=threshold, audit_period=AUDIT_PERIOD)
-    params = Params(kernel_size=max(Params.kernel_size, settings.kernel.size))
-    list(settings.registers(params))  # raises where a setting is wrong, before anything is built
+    if device is None:
+        params = Params(kernel_size=max(Params.kernel_size, settings.kernel.size))
+        detector: Detector = params
+        start = on_virtual_board(params, settings, console)
+    else:
+        detector = device.detector
+        settings = replace(settings, audit_period=AUDIT_PERIOD if device.read("audit_memory") else 0)
+        start = on_device(device, settings)
+    list(settings.registers(detector))  # raises where a setting is wrong, before anything is built
     path = image or radiograph()
-    codes = to_codes(read_image(path), params.sample_bits)
+    codes = to_codes(read_image(path), detector.sample_bits)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
         folder = Path(name) / out.name
         folder.mkdir()
-        result = scan(codes, params, settings, folder / "capture.edgeray", console)
-        figures = figures_of(result, params, settings)
+        result = scan(codes, detector, settings, start, folder / "capture.edgeray", console)
+        figures = figures_of(result, detector, settings)
         stitch = result.stitch
         save_png(folder / "radiograph.png", grey(codes, codes.min(), codes.max()))
         save_png(folder / "edges.png", edge_image(stitch.values, stitch.kept))
         save_report(
             folder / "report.png",
-            title=f"{path.name}: {len(stitch.mosaic)} windows of a {params.rows} x {params.columns} detector",
+            title=f"{path.name}: {len(stitch.mosaic)} windows of a {detector.rows} x {detector.columns} detector",
             radiograph=codes,
             values=stitch.values,
             kept=stitch.kept,
@@ -214,7 +268,7 @@ def run(image: Path | None, kernel: str, threshold: int, out: Path, console: Con
     console.print(table)
     if result.mismatches:
         console.print(f"first mismatch: {result.first_mismatch}")
-    return passed(result)
+    return passed(result, settings.audit_period)
 
 
 def main() -> int:
@@ -222,8 +276,10 @@ def main() -> int:
     arguments = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 100)
     try:
-        if run(arguments.image, arguments.kernel, arguments.threshold, arguments.out, console):
-            return 0
+        with contextlib.ExitStack() as stack:
+            device = stack.enter_context(edgeray.open(arguments.device)) if arguments.device else None
+            if run(arguments.image, arguments.kernel, arguments.threshold, arguments.out, console, device):
+                return 0
         print("demo: frames were lost or differ from the golden model; see the table", file=sys.stderr)
     except (SceneError, EdgerayError, BuildError, BoardError) as error:
         print(f"demo: {error}", file=sys.stderr)

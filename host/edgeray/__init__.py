@@ -23,16 +23,20 @@ from edgeray.errors import (
     LinkError,
     MosaicError,
     NoDeviceError,
+    UploadError,
     VersionMismatch,
 )
+from edgeray.injection import Injection
 from edgeray.ledger import Ledger
 from edgeray.link import DEFAULT_BAUDRATE
 from edgeray.meta import Meta
 from edgeray.mosaic import Mosaic, Stitch
 from edgeray.protocol.detector import Detector, GeometryError
 from edgeray.protocol.kernels import KERNELS, Kernel
+from edgeray.protocol.registers import SampleSource
 from edgeray.protocol.settings import SettingError, Settings
 from edgeray.replay import Replay, replay
+from edgeray.selftest import SelfTest, selftest
 from edgeray.splitter import Splitter
 
 __all__ = [
@@ -51,6 +55,7 @@ __all__ = [
     "EdgerayError",
     "Frame",
     "GeometryError",
+    "Injection",
     "Kernel",
     "Ledger",
     "LinkError",
@@ -59,16 +64,20 @@ __all__ = [
     "MosaicError",
     "NoDeviceError",
     "Replay",
+    "SampleSource",
+    "SelfTest",
     "SettingError",
     "Settings",
     "Splitter",
     "Stitch",
+    "UploadError",
     "VersionMismatch",
     "audit",
     "audit_device",
     "edges",
     "open",
     "replay",
+    "selftest",
 ]
 
 

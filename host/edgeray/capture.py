@@ -121,6 +121,12 @@ class Capture(Closing, Iterator[Frame]):
     def ledger(self) -> Ledger:
         return self._series.settle()
 
+    @property
+    def ready(self) -> bool:
+        """Whether a frame is there that the next step of the iteration does not wait for."""
+        self._series.decode()
+        return bool(self._series.frames)
+
     def __next__(self) -> Frame:
         frame = next(self._frames)
         assert frame is not None
@@ -142,6 +148,8 @@ def _run(device: "Device", series: Series, nimages: int, patience: float | None)
         yield None
         silence = since_poll = 0.0
         while True:
+            # What came while a command was waited for is there already.
+            series.decode()
             while series.frames:
                 yield series.frames.popleft()
             # The clock runs while the link is waited for, not while the caller has the frame.

@@ -1,6 +1,7 @@
 """The command `edgeray`.
 
     edgeray audit FILE|URL    recompute the kernel responses of audit frames and compare them with those sent
+    edgeray selftest URL      have a board show its self-test pattern, and compare every pixel and kernel response
 
 Exit codes: 0 all agrees and is complete, 1 disagreement, 2 wrong usage, 3 no device, or one that stopped answering,
 4 data incomplete (also where there was no audit frame), 5 version mismatch.
@@ -17,6 +18,7 @@ import edgeray
 from edgeray.audit import Audit, audit, audit_device
 from edgeray.errors import AuditError, CaptureFileError, EdgerayError, VersionMismatch
 from edgeray.ledger import Ledger
+from edgeray.selftest import FRAMES, selftest
 
 AGREES, DISAGREES, USAGE, NO_DEVICE, INCOMPLETE, MISMATCH = range(6)
 LIVE_FRAMES = 100
@@ -34,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (those of the process by default); returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "selftest":
+            return _selftest(options.url, options.frames, as_json=options.json)
         return _audit(options.source, options.frames, as_json=options.json)
     except EdgerayError as error:
         print(f"edgeray: {error}", file=sys.stderr)
@@ -44,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edgeray", description="X-ray detector readout.")
-    commands = parser.add_subparsers(required=True, metavar="command")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="command")
     one = commands.add_parser(
         "audit",
         help="recompute what a board made of its pixels",
@@ -56,6 +60,16 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--frames", type=_count, metavar="N", help=f"audit frames to compare (live: {LIVE_FRAMES}; file: all)"
     )
+    one.add_argument("--json", action="store_true", help="print the result as JSON")
+    one = commands.add_parser(
+        "selftest",
+        help="have a board show its self-test pattern and compare all of it",
+        description="Let a board make frames of its self-test pattern, raw and of edges, and compare every pixel and "
+        "kernel response. It needs neither detector nor ADC, and has its settings again afterwards.",
+        epilog="exit codes: 0 agrees, 1 disagrees, 2 usage, 3 no device, 4 data incomplete, 5 version mismatch",
+    )
+    one.add_argument("url", metavar="URL", help="/dev/ttyUSB0, socket://host:port")
+    one.add_argument("--frames", type=_count, default=FRAMES, metavar="N", help=f"frames of each kind ({FRAMES})")
     one.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 
@@ -82,6 +96,20 @@ def _audit(source: str, frames: int | None, *, as_json: bool) -> int:
     else:
         print(found)
         print(ledger)
+    return code
+
+
+def _selftest(url: str, frames: int, *, as_json: bool) -> int:
+    with edgeray.open(url) as device:
+        found = selftest(device, frames)
+    code = DISAGREES if found.wrong else AGREES if found.complete else INCOMPLETE
+    if as_json:
+        first = [one._asdict() for one in found.first]
+        print(json.dumps({**dataclasses.asdict(found), "first": first, "exit_code": code}, indent=2))
+    else:
+        print(found)
+        for ledger in found.ledgers:
+            print(ledger)
     return code
 
 

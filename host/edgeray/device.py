@@ -2,7 +2,7 @@
 
 import contextlib
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Protocol
 
 import numpy as np
@@ -11,11 +11,12 @@ import numpy.typing as npt
 from edgeray.capture import DEFAULT, Capture, DefaultTimeout
 from edgeray.channel import REPLY_TIMEOUT, Channel, Command
 from edgeray.closing import Closing
-from edgeray.errors import CommandRefused, DeviceTimeout, EdgerayError, NoDeviceError, VersionMismatch
+from edgeray.errors import CommandRefused, DeviceTimeout, EdgerayError, NoDeviceError, UploadError, VersionMismatch
+from edgeray.injection import Injection
 from edgeray.ledger import Ledger
 from edgeray.link import DEFAULT_BAUDRATE, Link
 from edgeray.protocol.detector import Detector, GeometryError
-from edgeray.protocol.packets import VERSION
+from edgeray.protocol.packets import BLOCK_WORDS, VERSION
 from edgeray.protocol.registers import (
     BY_NAME,
     COMMAND_BITS,
@@ -213,6 +214,106 @@ class Device(Closing):
         capture = Capture(self, self.setting("nimages"), timeout, record)
         self._capture = weakref.ref(capture)
         return capture
+
+    def upload(self, reset: npt.NDArray[np.uint16], signal: npt.NDArray[np.uint16]) -> None:
+        """Load the samples of one frame into the board, which shows them with sample_source UPLOADED, in every frame.
+
+        A frame that is being read meanwhile may show some of both.
+
+        Parameters
+        ----------
+        reset, signal : uint16[rows, columns], codes, 0 to full scale.
+
+        Raises UploadError where they are not that, the board has no memory for them, or some did not arrive;
+        DeviceTimeout, LinkError.
+        """
+        if not self._upload_memory():
+            raise UploadError(
+                f"the build of the board at {self.url!r} has no memory for uploaded samples; sample_source PATTERN "
+                "needs none"
+            )
+        pairs = self._samples("signal", signal).astype(np.uint32) << 16 | self._samples("reset", reset)
+        words = pairs.ravel().tolist()
+        try:
+            taken = self._upload(words)
+        except DeviceTimeout:
+            # One was lost, and what came after it went to the wrong pixels: again, each when the one before is there.
+            self.write("table_index", 0)
+            self.channel.write_block(BY_NAME["upload_data"].address, words, name="upload_data")
+            taken = self.read("table_index")
+        if taken != len(words):
+            raise UploadError(
+                f"the board took the samples of {taken} pixels instead of {len(words)}; upload them again"
+            )
+
+    def _upload(self, words: list[int]) -> int:
+        """Send all blocks at once, none of them twice; returns how many words the board took."""
+        index, data = BY_NAME["table_index"].address, BY_NAME["upload_data"].address
+        blocks = [tuple(words[start : start + BLOCK_WORDS]) for start in range(0, len(words), BLOCK_WORDS)]
+        commands = [
+            Command("table_index", index, 0),
+            *(Command("upload_data", data, words=block) for block in blocks),
+            Command("table_index", index),
+        ]
+        return self.channel.run(commands, tries=1)[-1]
+
+    def _upload_memory(self) -> int:
+        address = BY_NAME["upload_memory"].address
+        if address not in self._known:
+            self._known[address] = self.read("upload_memory")
+        return self._known[address]
+
+    def _samples(self, name: str, samples: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+        """`samples` where they are a frame of this detector; UploadError calls them by their name."""
+        shape, full = (self.detector.rows, self.detector.columns), self.detector.full_scale
+        if samples.dtype != np.uint16 or samples.shape != shape:
+            raise UploadError(
+                f"{name} samples of this detector are uint16{list(shape)}, not {samples.dtype}{list(samples.shape)}"
+            )
+        if samples.max() > full:
+            row, column = np.argwhere(samples > full)[0]
+            raise UploadError(
+                f"{name} samples are 0 to {full}, but that of row {row}, column {column} is {samples[row, column]}"
+            )
+        return samples
+
+    def inject(
+        self, samples: npt.NDArray[np.uint16], *, timeout: float = 10.0, record: BinaryIO | None = None
+    ) -> Injection:
+        """One series in which frame n is made of the samples n instead of the ADC's; an iterator as `capture` is.
+
+        The board has its other settings; trigger_mode, nimages and sample_source are what they were when it is over.
+
+        Parameters
+        ----------
+        samples : uint16[n, 2, rows, columns], codes: [:, 0] the reset samples, [:, 1] the signal samples.
+        timeout : seconds after which DeviceTimeout is raised where the board is still busy with a frame.
+        record : see `capture`.
+
+        Raises UploadError as `upload` does; otherwise as `capture`.
+        """
+        return Injection(self, samples, timeout, record)
+
+    @contextlib.contextmanager
+    def keeping_settings(self) -> Iterator[None]:
+        """Whatever is set within the `with` block: at its end all settings are what they were, and in force."""
+        addresses = [address for address, _ in Settings().registers(self.detector)]
+        words = self.channel.run([Command(_label(_AT[address], address), address) for address in addresses])
+        before = [(_AT[at], at, _signed(_AT[at], word)) for at, word in zip(addresses, words, strict=True)]
+
+        def restore() -> None:
+            self._end_capture()
+            self._write(before)
+            self.apply()
+
+        try:
+            yield
+        except BaseException:
+            # What ended the block is what the caller is to hear of.
+            with contextlib.suppress(EdgerayError):
+                restore()
+            raise
+        restore()
 
     def _end_capture(self) -> None:
         capture = self._capture() if self._capture is not None else None

@@ -54,3 +54,7 @@ class MosaicError(EdgerayError):
 
 class AuditError(EdgerayError):
     """A board that cannot be audited."""
+
+
+class UploadError(EdgerayError):
+    """Samples that a board cannot take in the place of its ADC's, or that did not arrive whole."""

@@ -20,6 +20,8 @@ from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 
+from boards.report import critical_path
+
 # nextpnr reads nothing in /tmp.
 BUILD = Path(__file__).parent.parent.parent / "build" / "bench"
 SEEDS = (1, 2, 3)
@@ -151,23 +153,3 @@ def _area(kinds: Sequence[str]) -> tuple[int, int, int]:
     luts = sum(kind in ("SB_LUT4", "LUT4") for kind in kinds) + 2 * kinds.count("CCU2C")
     flip_flops = sum(kind.startswith("SB_DFF") or kind == "TRELLIS_FF" for kind in kinds)
     return luts, flip_flops, sum(kind.startswith("SB_RAM40") or kind == "DP16KD" for kind in kinds)
-
-
-def critical_path(report: dict[str, Any]) -> list[tuple[str, float]]:
-    """(cell, nanoseconds so far) along the longest path between registers, in the names of the gateware.
-
-    Synthesis names what it makes after a signal near it; the rest of such a name is left out.
-    """
-    inside = [each for each in report["critical_paths"] if "async" not in each["from"] + each["to"]]
-    path = max(inside, key=lambda each: sum(step["delay"] for step in each["path"]))["path"]
-    found: list[tuple[str, float]] = []
-    time = 0.0
-    for step in path:
-        time += step["delay"]
-        cell = re.sub(r"(_(SB|LUT|PFUMX|L6MUX|CCU2C|TRELLIS|DP16KD)|\$).*$", "", step["to"]["cell"])
-        cell = cell.removeprefix("core.").rstrip(".")
-        if not found or found[-1][0] != cell:
-            found.append((cell, round(time, 2)))
-        else:
-            found[-1] = (cell, round(time, 2))
-    return found

@@ -3,18 +3,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 IMAGE ?=
+DEVICE ?=
 KERNEL ?= laplacian
 THRESHOLD ?= 16
 IMAGES ?=
+BOARD ?= icebreaker
+STAGE ?=
 
-.PHONY: help demo sim test test-slow lint formal witness bench docs clean
+.PHONY: help demo bitstream bitstreams program sim sim-netlist test test-slow lint formal witness bench docs clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo        a real radiograph through the gateware on the virtual board; results in out/demo"
-	@echo "                 IMAGE=path KERNEL=name THRESHOLD=codes choose another one"
+	@echo "                 IMAGE=path KERNEL=name THRESHOLD=codes choose another one, DEVICE=url a board to upload it to"
+	@echo "make bitstream   a bitstream and the report on it, in out/bitstreams (BOARD=name; make bitstreams: of every board)"
+	@echo "make program     load it into the board (BOARD=name)"
 	@echo "make test        lint, types, verification, proofs and tests"
 	@echo "make sim         verification alone: every stage against the golden model (WAVES=1, SIM=icarus, BENCH=names)"
+	@echo "make sim-netlist a board's design through its pins: RTL, netlist, and what is in the bitstream (BOARD=name, STAGE=name)"
 	@echo "make formal      proofs alone"
 	@echo "make witness     the UART's recorded line, read by sigrok (installed by apt-get where possible)"
 	@echo "make test-slow   sweeps that take longer, a million faults, fuzzing"
@@ -28,7 +34,7 @@ $(VENV)/bin/python:
 		|| { echo "edgeray needs Python 3.11 or newer; name one: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.boards $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
 
@@ -40,10 +46,23 @@ $(VENV)/.bench: pyproject.toml $(VENV)/.test
 	@touch $@
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m sim.demo --kernel '$(KERNEL)' --threshold '$(THRESHOLD)' $(if $(IMAGE),--image '$(IMAGE)')
+	$(BIN)/python -m sim.demo --kernel '$(KERNEL)' --threshold '$(THRESHOLD)' $(if $(IMAGE),--image '$(IMAGE)') \
+		$(if $(DEVICE),--device '$(DEVICE)')
+
+bitstream: $(VENV)/.boards
+	$(BIN)/python -m boards build '$(BOARD)'
+
+bitstreams: $(VENV)/.boards
+	$(BIN)/python -m boards build all
+
+program: $(VENV)/.boards
+	$(BIN)/python -m boards program '$(BOARD)'
 
 sim: $(VENV)/.test
 	$(BIN)/python -m testbench $(BENCH)
+
+sim-netlist: $(VENV)/.test $(VENV)/.boards
+	$(BIN)/python -m testbench board --builds '$(strip $(BOARD) $(STAGE))'
 
 # sigrok-cli has no wheel. Where it cannot be installed, its half of the test is skipped and says so.
 witness: $(VENV)/.test
@@ -76,6 +95,7 @@ bench: $(VENV)/.bench
 docs: $(VENV)/.test
 	$(BIN)/python -m edgeray.protocol.reference docs/reference.md
 	$(BIN)/python -m sim.specification docs/wire-format.md
+	$(BIN)/python -m boards docs docs/boards
 
 clean:
 	rm -rf build out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from boards.report import critical_path
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.packets import OVERHEAD, meta_payload_size
 from edgeray.protocol.settings import Settings
 from sim.bench import events, peers
 from sim.bench.figures import Figure, geometric_mean
-from sim.bench.fpga import critical_path
 from sim.bench.scenes import Size, folder_images, responses, tiles, whole
 from sim.bench.wire import Row, series_packets
 

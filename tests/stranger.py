@@ -11,12 +11,12 @@ Rows = list[list[int]]
 
 J = [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4 + [4] * 2 + [5] * 2 + [6] * 2
 META = (
-    ("columns", 16), ("rows", 16), ("guard_ring", 5), ("kernel_size", 3), ("sample_bits", 8), ("readout_mode", 8),
-    ("threshold_mode", 8), ("edge_threshold", 16), ("kernel_shift", 8), ("stride", 8), ("pga_gain", 8),
-    ("cds_enabled", 1), ("cds_polarity", 1), ("correction_enabled", 1), ("reserved", 5), ("pga_offset", 16),
-    ("image_id", 32), ("timestamp", 64), ("tick_rate", 32), ("register_map_hash", 32), ("count_time", 32),
-    ("frame_time", 32), ("dropped", 32), ("railed", 32), ("pga_saturated", 32), ("correction_saturated", 32),
-    ("convolution_saturated", 32),
+    ("columns", 16), ("rows", 16), ("guard_ring", 8), ("kernel_size", 8), ("sample_bits", 8), ("convolution", 8),
+    ("sample_source", 8), ("readout_mode", 8), ("threshold_mode", 8), ("edge_threshold", 16), ("kernel_shift", 8),
+    ("stride", 8), ("pga_gain", 8), ("pga_offset", 16), ("cds_enabled", 8), ("cds_polarity", 8),
+    ("correction_enabled", 8), ("image_id", 32), ("timestamp", 64), ("tick_rate", 32), ("register_map_hash", 32),
+    ("count_time", 32), ("frame_time", 32), ("dropped", 32), ("railed", 16), ("pga_saturated", 16),
+    ("correction_saturated", 16), ("convolution_saturated", 16),
 )  # fmt: skip
 
 
@@ -80,7 +80,6 @@ def read_meta(payload: bytes) -> dict[str, Any]:
     bits, found = Bits(payload), dict[str, Any]()
     for name, width in META:
         found[name] = bits.take(width)
-    del found["reserved"]
     found["pga_offset"] -= (found["pga_offset"] >> 15) << 16
     size, ring, stride = found["kernel_size"], found["guard_ring"], found["stride"]
     imaging = min(found["rows"], found["columns"]) - 2 * ring
@@ -88,7 +87,8 @@ def read_meta(payload: bytes) -> dict[str, Any]:
         1 <= found["rows"] <= 4096 and 4 <= found["columns"] <= 4096 and ring <= 16 and imaging >= 1
         and 8 <= found["sample_bits"] <= 14 and size in (3, 5) and found["kernel_shift"] <= 15
         and found["edge_threshold"] >= 1 and found["readout_mode"] <= 1 and found["threshold_mode"] <= 2
-        and stride in (1, 3, size) and stride <= max(1, imaging) and len(payload) == 64 + (size * size + 3) // 4 * 4
+        and stride in (1, 3, size) and stride <= max(1, imaging) and len(payload) == (61 + size * size + 3) // 4 * 4
+        and found["convolution"] <= (stride == 1) and found["sample_source"] <= 2 and found["cds_polarity"] <= 1
     )  # fmt: skip
     if not good:
         raise Malformed

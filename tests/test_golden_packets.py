@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import KERNELS
 from edgeray.protocol.packets import MAX_PAYLOAD, META, PacketType, crc8
-from edgeray.protocol.registers import Polarity, ReadoutMode, ThresholdMode, register_map_hash
+from edgeray.protocol.registers import (
+    Convolution,
+    Polarity,
+    ReadoutMode,
+    SampleSource,
+    ThresholdMode,
+    register_map_hash,
+)
 from edgeray.protocol.settings import Settings
 from sim.golden import code, meta, predict
 from sim.golden.encode import Payload, payloads
@@ -213,19 +220,19 @@ def test_meta_says_what_was_set() -> None:
         counters=counters,
         dropped=9,
     )
-    assert len(data) == 64 + 28
+    assert len(data) == 61 + 25 + 2
     # Places counted by hand: a field moved in the layout moves on the wire.
-    assert (number(data, 0, 2), number(data, 2, 2), data[4], data[5]) == (40, 20, 2 | 5 << 5, 14)
-    assert tuple(data[6:8]) == (ReadoutMode.EDGE, ThresholdMode.POSITIVE)
-    assert (number(data, 8, 2), data[10], data[11], data[12], data[13]) == (777, 4, 3, 5, 0b110)
-    assert number(data, 14, 2) == 2**16 - 300
-    assert (number(data, 16, 4), number(data, 20, 8), number(data, 28, 4)) == (70000, 2**40 + 5, 48_000_000)
-    assert number(data, 32, 4) == register_map_hash()
-    assert (number(data, 36, 4), number(data, 40, 4)) == (123456, 654321)
-    assert [number(data, place, 4) for place in range(44, 64, 4)] == [9, 1, 2, 3, 4]
-    weights: Array = np.frombuffer(data, np.int8, 25, 64).reshape(5, 5)
+    assert (number(data, 0, 2), number(data, 2, 2), data[4], data[5], data[6]) == (40, 20, 2, 5, 14)
+    assert tuple(data[7:11]) == (Convolution.DIGITAL, SampleSource.ADC, ReadoutMode.EDGE, ThresholdMode.POSITIVE)
+    assert (number(data, 11, 2), data[13], data[14], data[15]) == (777, 4, 3, 5)
+    assert (number(data, 16, 2), *data[18:21]) == (2**16 - 300, 0, 1, 1)
+    assert (number(data, 21, 4), number(data, 25, 8), number(data, 33, 4)) == (70000, 2**40 + 5, 48_000_000)
+    assert number(data, 37, 4) == register_map_hash()
+    assert (number(data, 41, 4), number(data, 45, 4), number(data, 49, 4)) == (123456, 654321, 9)
+    assert [number(data, place, 2) for place in range(53, 61, 2)] == [1, 2, 3, 4]
+    weights: Array = np.frombuffer(data, np.int8, 25, 61).reshape(5, 5)
     assert np.array_equal(weights, np.pad(KERNELS["kirsch-n"].array, 1))
-    assert data[89:] == bytes(3)
+    assert data[86:] == bytes(2)
 
 
 def test_meta_of_raw_readout_names_the_whole_array() -> None:
@@ -235,10 +242,10 @@ def test_meta_of_raw_readout_names_the_whole_array() -> None:
     )
     fields = META.unpack(data)
     assert (fields["columns"], fields["rows"], fields["stride"]) == (32, 32, 3)
-    assert len(data) == 64 + 12
+    assert len(data) == 61 + 9 + 2
 
 
 def test_counters_stay_at_their_maximum() -> None:
-    nearly = meta.Counters(railed=2**32 - 2, pga_saturated=5)
-    assert nearly + meta.Counters(railed=1, pga_saturated=1) == meta.Counters(2**32 - 1, 6)
-    assert nearly + meta.Counters(railed=1000) == meta.Counters(2**32 - 1, 5)
+    nearly = meta.Counters(railed=2**16 - 2, pga_saturated=5)
+    assert nearly + meta.Counters(railed=1, pga_saturated=1) == meta.Counters(2**16 - 1, 6)
+    assert nearly + meta.Counters(railed=1000) == meta.Counters(2**16 - 1, 5)

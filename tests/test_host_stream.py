@@ -77,8 +77,8 @@ def test_meta_is_what_was_sent() -> None:
     sent = {one.name: int(rng.integers(one.minimum, one.maximum, endpoint=True, dtype=np.uint64 if one.maximum > 2**63
                                        else np.int64)) for one in META}  # fmt: skip
     sent |= {"rows": 40, "columns": 31, "guard_ring": 2, "sample_bits": 14, "kernel_size": 5, "stride": 5}
+    sent |= {"convolution": 0, "sample_source": 1, "cds_polarity": 1, "cds_enabled": 1, "correction_enabled": 0}
     sent |= {"readout_mode": 0, "threshold_mode": 2, "kernel_shift": 11}
-    del sent["reserved"]
     for image_id in (sent.pop("image_id"), 7):
         sent["timestamp"] += 1  # one META after the other, of the same settings
         (one,) = Splitter().feed(meta_packet(detector, image_id, **sent))

@@ -293,8 +293,8 @@ def test_leaving_the_block_ends_it() -> None:
 
 def test_it_does_not_outlive_a_killed_parent() -> None:
     code = (
-        "from sim.virtual_board import VirtualBoard; from hdl.params import Params; import time\n"
-        f"with VirtualBoard({SMALL!r}, keep=True) as board:\n"
+        "from sim.virtual_board import VirtualBoard; from tests.test_virtual_board import SMALL; import time\n"
+        "with VirtualBoard(SMALL, keep=True) as board:\n"
         f"    print(board.pid, flush=True); time.sleep({SECONDS})"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT, text=True) as parent:

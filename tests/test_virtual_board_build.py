@@ -83,12 +83,12 @@ def test_missing_tools_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_two_builds_at_once_make_one(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from sim.virtual_board import build; from hdl.params import Params\n"
+        "from sim.virtual_board import build; from tests.test_virtual_board_build import SMALL\n"
         "module = sys.modules['sim.virtual_board.build']\n"
         "def make(params, folder, *_):\n"
         "    time.sleep(1); (folder / module.PROGRAM).touch(); print('made')\n"
         "module._make = make\n"
-        f"build({SMALL!r}, Path(sys.argv[1]))\n"
+        "build(SMALL, Path(sys.argv[1]))\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -9,6 +9,7 @@ from edgeray.protocol.detector import Detector
 from edgeray.protocol.packets import (
     HEADER,
     HEADER_END,
+    META,
     OVERHEAD,
     SYNC,
     VERSION,
@@ -228,7 +229,7 @@ def _contents() -> list[Vector]:
     assert HEADER.unpack(stored[len(SYNC) :])["type"] == PacketType.EDGE_STORED
     # What it holds is right under a threshold of 1, not under that of `frames`.
     low = altered(stored, sequence=1)
-    tall = altered(meta, _changed(meta, 2, b"\4\0"))
+    tall = altered(meta, _changed(meta, "rows", b"\4\0"))
     size, fixed = SMALL.payload_bytes(SMALL.rows), PacketType.EDGE_STORED
     symbols = np.zeros((SMALL.rows, SMALL.columns), int)
     symbols[0, 0] = EDGE.edge_threshold
@@ -252,13 +253,13 @@ def _contents() -> list[Vector]:
         ("BLOCK", altered(good, type=PacketType.BLOCK)),
         ("RESULT", altered(good, type=PacketType.RESULT)),
         ("META cut", altered(meta, meta[HEADER_END:-8])),
-        ("META of a detector of no row", altered(meta, _changed(meta, 2, bytes(2)))),
-        ("META of an unknown mode", altered(meta, _changed(meta, 6, b"\x09"))),
-        ("META with a threshold of 0", altered(meta, _changed(meta, 8, bytes(2)))),
-        ("META with a stride of 2", altered(meta, _changed(meta, 11, b"\2"))),
-        ("META with a stride of 5 and a kernel of 3x3", altered(meta, _changed(meta, 11, b"\5"))),
-        ("META of a detector that is all guard ring", altered(meta, _changed(meta, 4, bytes([4 | 3 << 5])))),
-        ("META with macro-pixels larger than the array", altered(meta, _changed(tall, 11, b"\3"))),
+        ("META of a detector of no row", altered(meta, _changed(meta, "rows", bytes(2)))),
+        ("META of an unknown mode", altered(meta, _changed(meta, "readout_mode", b"\x09"))),
+        ("META with a threshold of 0", altered(meta, _changed(meta, "edge_threshold", bytes(2)))),
+        ("META with a stride of 2", altered(meta, _changed(meta, "stride", b"\2"))),
+        ("META with a stride of 5 and a kernel of 3x3", altered(meta, _changed(meta, "stride", b"\5"))),
+        ("META of a detector that is all guard ring", altered(meta, _changed(meta, "guard_ring", bytes([4])))),
+        ("META with macro-pixels larger than the array", altered(meta, _changed(tall, "stride", b"\3"))),
     ]
     vector = Vector(
         "malformed", "intact packets that contradict META or themselves: " + "; ".join(name for name, _ in wrong)
@@ -285,7 +286,7 @@ def _last_bit(payload: bytes) -> bytes:
     return payload[:-1] + bytes([payload[-1] | 0x80])
 
 
-def _changed(meta: bytes, place: int, data: bytes) -> bytes:
-    """META's payload with other bytes from `place` on."""
-    payload = meta[HEADER_END:-4]
+def _changed(meta: bytes, name: str, data: bytes) -> bytes:
+    """META's payload with other bytes from the field `name` on."""
+    payload, place = meta[HEADER_END:-4], META.offset(name) // 8
     return payload[:place] + data + payload[place + len(data) :]

@@ -223,9 +223,9 @@ class Scan(wiring.Component):
                 settled.eq(no_column & (no_row | ~row_changes)),
                 settled_for.eq(1),
             ]
-        with m.Elif(settling_row & (settled_for == self.row_settle_time)):
-            m.d.sync += [settling_row.eq(0), settled.eq(no_column), settled_for.eq(1)]
-        with m.Elif(~settling_row & (settled_for == self.column_settle_time)):
-            m.d.sync += settled.eq(1)
-        with m.Else():
+        with m.Elif(~settled):
             m.d.sync += settled_for.eq(settled_for + 1)
+            with m.If(settling_row & (settled_for == self.row_settle_time)):
+                m.d.sync += [settling_row.eq(0), settled.eq(no_column), settled_for.eq(1)]
+            with m.If(~settling_row & (settled_for == self.column_settle_time)):
+                m.d.sync += settled.eq(1)

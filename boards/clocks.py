@@ -7,6 +7,7 @@ The settings of a PLL are searched for within the limits of its data sheet. The 
 on the wire are counted in this clock, and the host turns them into seconds.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,7 +27,7 @@ class ClockError(ValueError):
 
 
 @dataclass(frozen=True)
-class PLL:
+class PLL(ABC):
     """A PLL whose output is the clock of the design.
 
     Parameters
@@ -51,13 +52,13 @@ class PLL:
     def __post_init__(self) -> None:
         self.settings()
 
+    @abstractmethod
     def candidates(self) -> Iterator[tuple[Fraction, Fraction, dict[str, int]]]:
         """(output, oscillator inside, settings) of all that the data sheet allows, in hertz, fast detectors first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def instance(self, pin: Any, clock: Signal, locked: Signal) -> Instance:
         """The vendor's cell; `pin` is the oscillator, behind a buffer unless `pad`."""
-        raise NotImplementedError
 
     def settings(self) -> dict[str, int]:
         """Settings of the cell: the oscillator nearest the middle of its range, the phase detector fastest."""

@@ -46,7 +46,7 @@ class Mtf:
         return np.interp(np.asarray(frequency_per_mm, np.float64), self.frequency_per_mm, self.mtf)
 
     def frequency_at(self, mtf: float = 0.5) -> float:
-        """First frequency, in line pairs a millimetre, where the transfer falls under `mtf`; NaN where it never does."""
+        """First frequency, line pairs a millimetre, where the transfer falls under `mtf`; NaN where it never does."""
         under = np.flatnonzero(self.mtf < mtf)
         if not len(under) or not under[0]:
             return float("nan")
@@ -85,8 +85,8 @@ def slanted_edge(image: npt.ArrayLike, pixel_pitch_mm: float, *, oversampling: i
     rows, columns = values.shape
     if abs(slope) * rows < 1:
         raise ImageQualityError(
-            f"the edge is off the grid by {np.degrees(np.arctan(slope)):.2f} degrees and crosses less than one pixel in "
-            f"{rows} rows; slant it by 1.5 to 5 degrees"
+            f"the edge is off the grid by {np.degrees(np.arctan(slope)):.2f} degrees and crosses less than one pixel "
+            f"in {rows} rows; slant it by 1.5 to 5 degrees"
         )
     y, x = np.mgrid[:rows, :columns]
     # In pixels, along the edge's normal.
@@ -103,7 +103,13 @@ def slanted_edge(image: npt.ArrayLike, pixel_pitch_mm: float, *, oversampling: i
     frequency, transfer = frequency[wanted], transfer[wanted] / transfer[0]
     # What the central difference and the width of a bin took away.
     transfer /= np.maximum(np.sinc(2 * frequency / oversampling) * np.sinc(frequency / oversampling), 0.1)
-    return Mtf(frequency / pitch_mm, transfer, float(np.degrees(np.arctan(slope))), places * pitch_mm, spread)
+    return Mtf(
+        np.asarray(frequency / pitch_mm, np.float64),
+        transfer,
+        float(np.degrees(np.arctan(slope))),
+        places * pitch_mm,
+        spread,
+    )
 
 
 def _edge_line(values: Values) -> tuple[float, float]:

@@ -93,7 +93,8 @@ def noise_power(flats: npt.ArrayLike, pixel_pitch_mm: float, *, square: int = 12
                 noise = part - trend @ (trend.T @ part)
                 power += np.abs(np.fft.fft2(noise.reshape(square, square))) ** 2
                 count += 1
-    return Nps(np.fft.fftfreq(square, pitch_mm), power * pitch_mm**2 / (count * square**2), float(values.mean()))
+    frequency = np.asarray(np.fft.fftfreq(square, pitch_mm), np.float64)
+    return Nps(frequency, power * pitch_mm**2 / (count * square**2), float(values.mean()))
 
 
 def dqe(mtf: Mtf, nps: Nps, photons_per_mm2: float, *, axis: int = 1) -> tuple[Values, Values]:

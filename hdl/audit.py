@@ -5,7 +5,7 @@ corrected pixel -> [Audit] -+-> edge -> window, convolution, threshold -+-> enco
                    memory
 """
 
-from amaranth import Module, Signal, unsigned
+from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,7 +18,7 @@ from hdl.place import SINGLE_PORT, Place
 class Audit(wiring.Component):
     """Sends a frame's pixels to `edge`, in raw readout to `raw`; and once more to `raw` when `replay` asks for it.
 
-    Latency 0, one pixel a clock; a replay's first pixel is shown 2 clocks after `replay`. Without `Params.audit` there
+    Latency 0, one pixel a clock; a replay's first pixel is shown 3 clocks after `replay`. Without `Params.audit` there
     is no memory and no replay. Nothing saturates.
 
     Members
@@ -62,7 +62,9 @@ class Audit(wiring.Component):
         )
         m.submodules.place = place = Place(params)
         write, read = frame.write_port(), frame.read_port()
-        shown, row_last, last = Signal(), Signal(), Signal()
+        # Read, and out of a register: a memory is slow.
+        was_read, row_last, last = Signal(), Signal(), Signal()
+        shown, pixel = Signal(), Signal(pixel_layout(unsigned(params.sample_bits)))
         advance, ends = Signal(), Signal()
         m.d.comb += [
             # One address: what is replayed is not taken in, so no pixel is written while one is read.
@@ -71,7 +73,7 @@ class Audit(wiring.Component):
             write.data.eq(self.i.payload.value),
             write.en.eq(self.i.valid & self.i.ready),
             advance.eq(self.replaying & (~shown | self.raw.ready)),
-            ends.eq(shown & last & self.raw.ready),
+            ends.eq(shown & pixel.last & self.raw.ready),
             read.en.eq(advance),
             place.step.eq(write.en | advance),
             place.restart.eq((write.en & self.i.payload.last) | (self.replaying & ends)),
@@ -79,13 +81,14 @@ class Audit(wiring.Component):
         with m.If(self.replay):
             m.d.sync += self.replaying.eq(1)
         with m.Elif(advance):
-            m.d.sync += [shown.eq(1), row_last.eq(place.row_last), last.eq(place.last)]
+            m.d.sync += [
+                Cat(was_read, row_last, last).eq(Cat(1, place.row_last, place.last)),
+                Cat(shown, pixel.value, pixel.row_last, pixel.last).eq(Cat(was_read, read.data, row_last, last)),
+            ]
             with m.If(ends):
-                m.d.sync += [self.replaying.eq(0), shown.eq(0)]
+                m.d.sync += [self.replaying.eq(0), was_read.eq(0), shown.eq(0)]
         with m.If(self.replaying):
             m.d.comb += [
                 self.raw.valid.eq(shown),
-                self.raw.payload.value.eq(read.data),
-                self.raw.payload.row_last.eq(row_last),
-                self.raw.payload.last.eq(last),
+                self.raw.payload.eq(pixel),
             ]

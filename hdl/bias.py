@@ -182,7 +182,10 @@ class Bias(wiring.Component):
     def _compute(self, m, read, phase, bit, bit_ends) -> tuple[Signal, Signal]:
         """The code of the sub-pixel, which SEND shifts out at its upper end; and the two bits above it."""
         code, beyond = Signal(CODE_BITS), Signal(2)
-        negative = self.weight[-1]
+        # Out of a register: it may come out of a memory.
+        weight = Signal.like(self.weight)
+        m.d.sync += weight.eq(self.weight)
+        negative = weight[-1]
         adds = phase == Phase.ADD
         entry = Mux(adds, Cat(~negative, negative), 0)
         m.d.comb += read.addr.eq(Cat(entry, self.weight_index))
@@ -203,7 +206,7 @@ class Bias(wiring.Component):
         # weight * span, bit by bit from the lowest; a negative weight's product is negated: inverted, plus one.
         product, carry = Signal(signed(WEIGHT_BITS)), Signal()
         partial = Signal(signed(WEIGHT_BITS + 1))
-        m.d.comb += partial.eq(Mux(table_bit, product + self.weight, product))
+        m.d.comb += partial.eq(Mux(table_bit, product + weight, product))
         inside = Signal()
         with m.Switch(bit), m.Case(*range(BIAS_FRACTION_BITS, BIAS_FRACTION_BITS + CODE_BITS)):
             m.d.comb += inside.eq(1)

@@ -98,15 +98,18 @@ class Buffer(wiring.Component):
         self._tell_room(m)
 
         # A packet's header comes out of its memory a clock after its place is known.
-        is_there, in_payload, goes = self.is_there, Signal(), Signal()
+        is_there, in_payload, advance, goes = self.is_there, Signal(), Signal(), Signal()
+        shown = Signal(byte_layout())
         # The header's byte that is shown; how many bytes of the payload there are with the next one; it has no more.
         header_place, following, over = Signal(3), Signal(most.bit_length(), init=1), Signal()
         header_over = ~in_payload & (header_place == HEADER.size - 1)
         m.d.comb += [
-            self.o.valid.eq(is_there),
-            self.o.payload.last.eq(over),
-            goes.eq(is_there & self.o.ready),
+            advance.eq(~self.o.valid | self.o.ready),
+            goes.eq(is_there & advance),
         ]
+        # Out of a register: a memory is slow.
+        with m.If(advance):
+            m.d.sync += [self.o.valid.eq(is_there), self.o.payload.eq(shown)]
         m.d.sync += [is_there.eq(self.unsent & ~(goes & over)), read.eq(read + (goes & over))]
         with m.If(goes & ~in_payload):
             m.d.sync += header_place.eq(Mux(header_over, 0, header_place + 1))
@@ -118,14 +121,15 @@ class Buffer(wiring.Component):
         for ring, chosen in ((coded, ~header.skip), (fixed, header.skip)):
             m.d.comb += ring.fetches.eq(fetches & chosen)
 
+        m.d.comb += shown.last.eq(over)
         values = {name: header[name] for name in ("generation", "last", "type", "sequence", "length")}
         values |= {"version": VERSION, "first_row": header.first_row << rows.start}
         values["log2_rows"] = Mux(header.type == PacketType.META, 0, params.log2_rows)
         with m.If(in_payload):
             words = Mux(header.skip, fixed.fetched, coded.fetched)
-            m.d.comb += self.o.payload.data.eq(words.rotate_left(16).word_select(following[:2], 8))
+            m.d.comb += shown.data.eq(words.rotate_left(16).word_select(following[:2], 8))
         with m.Else():
-            m.d.comb += self.o.payload.data.eq(packed(HEADER, values).word_select(header_place, 8))
+            m.d.comb += shown.data.eq(packed(HEADER, values).word_select(header_place, 8))
         return m
 
     def _tell_room(self, m: Module) -> None:

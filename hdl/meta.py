@@ -45,14 +45,14 @@ def _address(name: str) -> int:
 class Meta(wiring.Component):
     """Gathers one META payload from the register bank after `start`: a byte a clock, so a word every 4 clocks.
 
-    The first word comes 7 clocks after `start`, the end a clock after the last word. Hold the registers still while
+    The first word comes 8 clocks after `start`, the end a clock after the last word. Hold the registers still while
     `busy`. Nothing saturates.
 
     Members
     -------
     start : one clock, while not `busy`
     busy : from the clock after `start` until the payload's end is out
-    look_address, looked_up : a register's address, and its value in the clock after
+    look_address, looked_up : a register's address, and its value two clocks later
     o : stream of `word_layout`
     """
 
@@ -75,17 +75,17 @@ class Meta(wiring.Component):
             shape=_step, depth=size, init=[{"address": address, "byte": byte} for address, byte in steps]
         )
         read = rom.read_port()
-        # One byte on its way through: its step is read, its register is looked up, it is chosen.
-        place, whole, chosen = Signal(range(size + 4)), Signal(), Signal(2)
+        # One byte on its way through: its step is read, its register is looked up in two clocks, it is chosen.
+        place, whole, looked, chosen = Signal(range(size + 5)), Signal(), Signal(2), Signal(2)
         word = Signal(WORD_BITS)
         m.d.comb += [read.addr.eq(place), self.look_address.eq(read.data.address)]
-        m.d.sync += chosen.eq(read.data.byte)
+        m.d.sync += [looked.eq(read.data.byte), chosen.eq(looked)]
         with m.If(self.busy):
             m.d.sync += [place.eq(place + 1), word.eq(Cat(word[8:], self.looked_up.word_select(chosen, 8)))]
         with m.If(self.start):
             m.d.sync += [self.busy.eq(1), place.eq(0), whole.eq(0)]
 
-        # The byte of step n is in `word` when `place` is n + 3.
+        # The byte of step n is in `word` when `place` is n + 4.
         step = self.o.payload
         end = Signal()
         m.d.comb += [
@@ -98,7 +98,7 @@ class Meta(wiring.Component):
         ]
         with m.If(self.busy):
             # Four bytes are complete in the next clock.
-            m.d.sync += [whole.eq((place[:2] == 1) & place[2:].any()), end.eq(place == size + 2)]
+            m.d.sync += [whole.eq((place[:2] == 2) & place[2:].any()), end.eq(place == size + 3)]
         with m.If(end):
             m.d.sync += [self.busy.eq(0), end.eq(0)]
         return m

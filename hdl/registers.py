@@ -132,7 +132,7 @@ class RegisterBank(wiring.Component):
     """Every register of the map in one memory; a value that a register does not accept is refused and changes nothing.
 
     Settings are written to the memory and come into force together after `take_over`: they are copied while `busy`, so
-    no frame may be under way. The memory outlasts a reset, behind which its settings come into force. An access takes 5
+    no frame may be under way. The memory outlasts a reset, behind which its settings come into force. An access takes 6
     clocks, and waits while settings are copied or looked up for META.
     Nothing saturates.
 
@@ -147,7 +147,7 @@ class RegisterBank(wiring.Component):
     pulsed : one clock for the PULSE register that was written; the word is on `bus.value`
     counters : `counters_signature`
     looks, look_address, looked_up : while `looks` is high, the register at the address, settings in force from
-        `IN_FORCE` on; the value is there a clock later
+        `IN_FORCE` on; the value is there two clocks later
     duration_address, duration : a setting in force; the value is there a clock later
     """
 
@@ -176,6 +176,7 @@ class RegisterBank(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        self._word = Signal(32)
         initial, described = self._initial()
         # A word that is written in the clock of its look-up is looked up again, or not at all, before it is used.
         m.submodules.values = values = memory.Memory(shape=32, depth=len(initial), init=initial)
@@ -187,17 +188,18 @@ class RegisterBank(wiring.Component):
         first, final = (min(_SETTING_PLACES), max(_SETTING_PLACES))
         bus, copied, shown = self.bus, Signal(7, init=first), Signal(8)
         known = ~bus.address[7:].any()
+        # Out of a register: the word on the bus comes out of a memory.
+        m.d.sync += self._word.eq(bus.value)
         m.d.comb += [
             durations.addr.eq(self.duration_address),
             self.duration.eq(durations.data),
             description.addr.eq(bus.address),
             read.addr.eq(Mux(self.looks, self.look_address, Mux(self.busy, copied, Mux(known, bus.address, NOTHING)))),
             read.en.eq(1),
-            self.looked_up.eq(read.data | self._live(m, shown)),
             write.addr.eq(Mux(self.busy, shown | IN_FORCE, bus.address)),
-            write.data.eq(Mux(self.busy, read.data, bus.value)),
+            write.data.eq(Mux(self.busy, read.data, self._word)),
         ]
-        m.d.sync += shown.eq(read.addr)
+        m.d.sync += [shown.eq(read.addr), self.looked_up.eq(read.data | self._live(m, shown))]
 
         accepted, decided, copies, fetched = Signal(), Signal(ReplyStatus), Signal(), Signal()
         m.d.comb += [bus.status.eq(decided), bus.read_value.eq(self.looked_up)]
@@ -220,6 +222,8 @@ class RegisterBank(wiring.Component):
                 self._write(m, description.data.kind, known, accepted, decided, write.en)
                 m.next = "READ"
             with m.State("READ"), m.If(~self.looks & ~self.busy):
+                m.next = "SHOW"
+            with m.State("SHOW"):
                 m.next = "DONE"
             with m.State("DONE"):
                 m.d.comb += bus.done.eq(1)
@@ -271,7 +275,8 @@ class RegisterBank(wiring.Component):
 
     def _live(self, m: Module, address: Signal) -> Signal:
         """What registers read that are not in the memory, which holds 0 for them; 0 for all others."""
-        live = Signal(32)
+        # Kept as it is: the memory, which is slow, comes in behind it.
+        live = Signal(32, attrs={"keep": 1})
         with m.Switch(address):
             for register in REGISTERS:
                 if register.access is Access.STATUS:
@@ -284,7 +289,7 @@ class RegisterBank(wiring.Component):
 
     def _accepts(self, m: Module, told: data.View) -> Value:
         """Whether the register takes the word on the bus."""
-        value, few = self.bus.value, (_LISTED - 1).bit_length()
+        value, few = self._word, (_LISTED - 1).bit_length()
         fits = Signal()
         with m.Switch(Cat(told.width, told.signed)):
             for number, width in enumerate(_WIDTHS):
@@ -296,7 +301,7 @@ class RegisterBank(wiring.Component):
 
     def _write(self, m: Module, kind: Value, known: Value, accepted: Value, decided: Signal, stores: Signal) -> None:
         """Decide what becomes of an access, and write."""
-        bus, value = self.bus, self.bus.value
+        bus, value = self.bus, self._word
         m.d.sync += decided.eq(ReplyStatus.OK)
         with m.If(~known | (kind == _Kind.UNKNOWN)):
             m.d.sync += decided.eq(ReplyStatus.UNKNOWN_ADDRESS)

@@ -103,21 +103,23 @@ class Scan(wiring.Component):
             m.d.sync += arm_pending.eq(0)
         m.d.comb += self.series_start.eq(arm_pending & self.drained & ~self.exposing)
 
-        # The cadence of internal triggers: due at the start of the series, then every frame_time.
-        since, first, due = Signal(32), Signal(), Signal()
-        m.d.comb += due.eq(first | (since == self.frame_time))
-        m.d.sync += [since.eq(since + 1), first.eq(self.series_start)]
-        with m.If(due | self.series_start):
-            m.d.sync += since.eq(1)
+        # The cadence of internal triggers: due in the first clock of the series, then every frame_time. Without one a
+        # frame is patient: it waits until it can start.
+        left, due, patient = Signal(32), Signal(), Signal()
+        m.d.sync += [
+            left.eq(Mux(due | patient, self.frame_time, left - 1)),
+            due.eq(self.series_start | Mux(due | patient, self.frame_time == 1, left == 2)),
+            patient.eq((self.frame_time == 0) & (self.trigger_mode == TriggerMode.INTERNAL)),
+        ]
 
         level, before = Signal(), Signal()
         m.submodules += FFSynchronizer(self.trigger, level)
         m.d.sync += before.eq(level)
 
-        request, patient = Signal(), Signal()
+        request = Signal()
         with m.Switch(self.trigger_mode):
             with m.Case(TriggerMode.INTERNAL):
-                m.d.comb += [patient.eq(self.frame_time == 0), request.eq(patient | due)]
+                m.d.comb += request.eq(patient | due)
             with m.Case(TriggerMode.EXTERNAL):
                 m.d.comb += request.eq(level & ~before)
             with m.Case(TriggerMode.SOFTWARE):
@@ -158,8 +160,8 @@ class Scan(wiring.Component):
 
     def _phases(self, m, start: Signal) -> None:
         phase, following = Signal(Phase), Signal(Phase)
-        # Ticks of the phase so far, this one included.
-        elapsed, over = Signal(32), Signal()
+        # Of the phase, this tick included; a duration of 0 counts as 1. In IDLE it is that of RESET.
+        remaining, counts, over = Signal(32), Signal(), Signal()
         timed = {
             Phase.RESET: "reset_time",
             Phase.GAP_AFTER_RESET: "gap_time",
@@ -172,7 +174,8 @@ class Scan(wiring.Component):
         m.d.comb += [
             following.eq(phase),
             accepted.eq(self.o.valid & self.o.ready),
-            over.eq((self.duration == elapsed) | (self.duration == 0)),
+            over.eq(~remaining[1:].any()),
+            counts.eq((phase != Phase.IDLE) & ~over),
         ]
         with m.Switch(phase):
             with m.Case(Phase.IDLE), m.If(start):
@@ -181,11 +184,13 @@ class Scan(wiring.Component):
                 m.d.comb += following.eq(phase + 1)
             with m.Case(Phase.READ), m.If(accepted & self.o.payload.last):
                 m.d.comb += following.eq(Phase.IDLE)
-        # Looked up a clock before it is needed: that of this phase, at its end that of the next, else that of RESET.
+        # Looked up two clocks before a phase: it is loaded as the phase begins.
         addresses = [BY_NAME[name].address + IN_FORCE for name in timed.values()]
         m.d.comb += self.duration_address.eq(addresses[0])
         with m.Switch(phase):
-            for each, now, later in zip(timed, addresses, (*addresses[1:], addresses[0]), strict=True):
+            with m.Case(Phase.IDLE), m.If(start):
+                m.d.comb += self.duration_address.eq(addresses[1])
+            for each, now, later in zip(timed, addresses[1:], (*addresses[2:], addresses[0]), strict=False):
                 with m.Case(each):
                     m.d.comb += self.duration_address.eq(Mux(over, later, now))
 
@@ -195,10 +200,9 @@ class Scan(wiring.Component):
             self.reset.eq(following == Phase.RESET),
             self.sample_reset.eq(following == Phase.SAMPLE_RESET),
             self.sample_signal.eq(following == Phase.SAMPLE_SIGNAL),
-            elapsed.eq(elapsed + 1),
+            # All ones added where it counts: down by one.
+            remaining.eq(Mux(counts, remaining + counts.replicate(32), self.duration)),
         ]
-        with m.If(following != phase):
-            m.d.sync += elapsed.eq(1)
 
         # Read: a pixel is asked for when its select lines have settled, the row's first, then the column's. A register
         # says so: it ends the path from what takes a pixel to what asks for the next one.

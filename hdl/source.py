@@ -5,7 +5,7 @@ scan -> [Source -> Upload ---+-> Source] -> samples -> CDS
               +-> Pattern --+
 """
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,8 +20,8 @@ class Source(wiring.Component):
     """Passes a frame's requests to one source, and that source's samples on.
 
     Latency 1 clock more than the source's; its throughput, but at most a pixel every 2 clocks where the build is not
-    pipelined, so that `ready` there goes no further than this. Nothing saturates. Without `Params.upload` there is no
-    memory; the register then refuses UPLOADED.
+    pipelined. `ready` goes no further than this: a pipelined build keeps two samples. Nothing saturates. Without
+    `Params.upload` there is no memory; the register then refuses UPLOADED.
 
     Members
     -------
@@ -69,18 +69,28 @@ class Source(wiring.Component):
         for requests, _ in ways.values():
             m.d.comb += requests.payload.eq(self.i.payload)
         # A register behind the choice: block RAM and CDS's subtraction are each long enough for one clock.
-        advance = Signal()
-        m.d.comb += advance.eq(~self.o.valid | (self.o.ready if self._params.is_pipelined else 0))
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        sample, comes, accepts = Signal.like(self.o.payload), Signal(), Signal()
         with m.Switch(self.sample_source):
             for source, (requests, samples) in ways.items():
                 with m.Case(source):
                     m.d.comb += [
                         requests.valid.eq(self.i.valid),
                         self.i.ready.eq(requests.ready),
-                        samples.ready.eq(advance),
+                        comes.eq(samples.valid),
+                        sample.eq(samples.payload),
+                        samples.ready.eq(accepts),
                     ]
-                    with m.If(advance):
-                        m.d.sync += [self.o.valid.eq(samples.valid), self.o.payload.eq(samples.payload)]
+        if self._params.is_pipelined:
+            kept, keeps = Signal.like(sample), Signal()
+            m.d.comb += accepts.eq(~keeps)
+            with m.If(~self.o.valid | self.o.ready):
+                m.d.sync += [self.o.valid.eq(keeps | comes), self.o.payload.eq(Mux(keeps, kept, sample)), keeps.eq(0)]
+            with m.Elif(comes & accepts):
+                m.d.sync += [kept.eq(sample), keeps.eq(1)]
+        else:
+            m.d.comb += accepts.eq(~self.o.valid)
+            with m.If(accepts):
+                m.d.sync += [self.o.valid.eq(comes), self.o.payload.eq(sample)]
+            with m.Elif(self.o.ready):
+                m.d.sync += self.o.valid.eq(0)
         return m

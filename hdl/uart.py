@@ -20,7 +20,7 @@ class UARTTransmitter(wiring.Component):
     Members
     -------
     i : stream of bytes
-    divisor : clocks a bit, at least 1; taken over with each byte
+    divisor : clocks a bit, at least 2; taken over with each byte
     tx : the line, straight from a register, high at rest
     """
 
@@ -31,18 +31,17 @@ class UARTTransmitter(wiring.Component):
         m = Module()
         # What is still to be sent behind the bit on the line: a one marks the end, and is the stop bit.
         waiting = Signal(_BITS + 1)
-        # Clocks of this bit, this one included, and of any.
-        elapsed, period = Signal(_DIVISOR.bits, init=1), Signal(_DIVISOR.bits, reset_less=True)
+        # Clocks of this bit with the next one, and of any; compared a clock ahead, so that the end is a register.
+        elapsed, period = Signal(_DIVISOR.bits, init=2), Signal(_DIVISOR.bits, reset_less=True)
         sending = Signal()
         bit_ends, byte_ends = Signal(), Signal()
         m.d.comb += [
-            bit_ends.eq(elapsed == period),
             byte_ends.eq(bit_ends & (waiting == 0)),
             self.i.ready.eq(~sending | byte_ends),
         ]
-        m.d.sync += elapsed.eq(elapsed + 1)
+        m.d.sync += [elapsed.eq(elapsed + 1), bit_ends.eq(elapsed == period)]
         with m.If(self.i.ready | bit_ends):
-            m.d.sync += elapsed.eq(1)
+            m.d.sync += [elapsed.eq(2), bit_ends.eq(0)]
         with m.If(self.i.ready):
             m.d.sync += [sending.eq(self.i.valid), period.eq(self.divisor)]
             with m.If(self.i.valid):

@@ -11,7 +11,7 @@ from hdl.block_memory import BlockMemory
 
 
 class Waiting(wiring.Component):
-    """A queue of `depth` bytes in a block RAM, and one more at its output. A byte takes 2 clocks at least.
+    """A queue of `depth` bytes in a block RAM, and one more at its output. A byte takes 3 clocks at least.
 
     Parameters
     ----------
@@ -31,20 +31,21 @@ class Waiting(wiring.Component):
         m.submodules.words = words = BlockMemory(8, self._depth)
         # A bit more than a place has, to tell a full queue from an empty one.
         written, read = Signal(range(2 * self._depth)), Signal(range(2 * self._depth))
-        apart, fetches = written ^ read, Signal()
+        apart, fetched = written ^ read, Signal()
         m.d.comb += [
             self.i.ready.eq(~apart[-1] | apart[:-1].any()),
-            fetches.eq(apart.any() & (~self.o.valid | self.o.ready)),
             words.write_address.eq(written),
             words.write_data.eq(self.i.payload),
             words.write_enable.eq(self.i.valid & self.i.ready),
             words.read_address.eq(read),
-            words.read_enable.eq(fetches),
-            self.o.payload.eq(words.read_data),
+            words.read_enable.eq(1),
         ]
         m.d.sync += [
             written.eq(written + (self.i.valid & self.i.ready)),
-            read.eq(read + fetches),
-            self.o.valid.eq(fetches | (self.o.valid & ~self.o.ready)),
+            fetched.eq(apart.any() & ~self.o.valid & ~fetched),
         ]
+        with m.If(fetched):
+            m.d.sync += [self.o.payload.eq(words.read_data), self.o.valid.eq(1), read.eq(read + 1)]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         return m

@@ -90,9 +90,9 @@ async def stalled_and_at_once(bench: Bench) -> None:
         asked = await ways.replay()
         # A pixel of the next frame waits meanwhile.
         ways.source.send(frame)
-        await bench.clock(2 + len(frame))
+        await bench.clock(3 + len(frame))
         bench.check(
-            ways.raw.received[0] == asked + 2, f"the first pixel came {ways.raw.received[0] - asked} clocks late"
+            ways.raw.received[0] == asked + 3, f"the first pixel came {ways.raw.received[0] - asked} clocks late"
         )
         took = ways.raw.received[-1] - ways.raw.received[0] + 1
         bench.check(len(ways.raw.items) == took == len(frame), f"{len(frame)} pixels came in {took} clocks")

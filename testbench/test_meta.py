@@ -74,7 +74,7 @@ def _registers(values: dict[str, int], kernel: Kernel) -> dict[int, int]:
 @simulated(cycles=20_000)
 async def every_field(bench: Bench) -> None:
     """A word every 4 clocks from the seventh clock after `start` on; `busy` until the end is out."""
-    sink, bank = bench.sink(), bench.add(Lookup(bench.dut.look_address, bench.dut.looked_up))
+    sink, bank = bench.sink(), bench.add(Lookup(bench.dut.look_address, bench.dut.looked_up, clocks=2))
     choices: list[Choice] = [min, max, *[bench.random.randint] * 30]
     for number, choose in enumerate(choices):
         data, kernel = _payload(choose)
@@ -89,7 +89,7 @@ async def every_field(bench: Bench) -> None:
         took = bench.clocks - started
         await bench.clock(bench.random.randint(0, 5))
         check_payloads(bench, [Payload(PacketType.META, 0, False, data)], written(bench, sink), f"payload {number}")
-        clocks = [started + 7 + 4 * place for place in range(len(data) // 4)]
+        clocks = [started + 8 + 4 * place for place in range(len(data) // 4)]
         clocks.append(clocks[-1] + 1)
         bench.check(sink.offered == clocks, f"payload {number}: words in clocks {sink.offered}, not {clocks}")
         bench.check(took == clocks[-1] + 1 - started, f"payload {number}: busy for {took} clocks")

@@ -54,7 +54,7 @@ async def transmitter(bench: Bench) -> None:
     bench.set(rx=HIGH)
     source = bench.source()
     line = bench.add(LineReceiver(bench, "tx", 1))
-    for divisor in (1, *DIVISORS):
+    for divisor in DIVISORS:
         bench.set(divisor=divisor)
         line.divisor = divisor
         for pace in (always, randomly(bench.random, 0.02)):

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy.constants import elementary_charge
 
 from edgeray.mosaic import Mosaic
 from edgeray.protocol.detector import Detector
@@ -20,7 +21,7 @@ from sim.detector import signal
 from sim.detector.attenuation import Layer
 from sim.detector.dark import ROOM_K, dark_current_na_cm2, electrons
 from sim.detector.errors import DetectorError, Floats, positive
-from sim.detector.front_end import FrontEnd
+from sim.detector.front_end import FrontEnd, injection_efficiency
 from sim.detector.lag import with_lag
 from sim.detector.linearity import respond
 from sim.detector.material import Material
@@ -174,7 +175,14 @@ class Twin:
             shadow[frame] = random.poisson(np.where(self.gains > 0, dark[frame], 0))
         if self.material.lag_fraction and count > 1:
             charge = with_lag(charge, timing.frame_s, self.material.lag_fraction, self.material.need("lag_time_s"))
-        return charge + shadow
+        return self._injected(charge + shadow, dark[:, None, None] / timing.integration_s, timing)
+
+    def _injected(self, charge_e: Floats, dark_e_s: Floats, timing: Timing) -> Floats:
+        """What passes the chip's input transistors; the crystal's resistance is bias over dark current."""
+        nanoampere = 1e9 * elementary_charge
+        resistance_gohm = np.abs(self.bias_v) / (dark_e_s * nanoampere)
+        current_na = np.maximum(charge_e, 0) / timing.integration_s * nanoampere
+        return charge_e * injection_efficiency(current_na, resistance_gohm)
 
     def scan(
         self, mosaic: Mosaic, transmission: npt.NDArray[np.floating], dose_rate_ugy_s: float, timing: Timing
@@ -212,6 +220,8 @@ class Twin:
 
     def _count(self, frames: int | None, *shapes: tuple[int, ...]) -> int:
         """Frames that all arguments agree on."""
+        if max(map(len, shapes[1:])) > 1:
+            raise DetectorError("dose_rate_ugy_s and temperature_k take a number, or one a frame")
         told = {shape[0] for shape in shapes if shape and shape[0] != 1} | ({frames} if frames else set())
         if len(told) > 1:
             raise DetectorError(f"scene, rates, temperatures and frames tell of {sorted(told)} frames")

@@ -85,12 +85,15 @@ def largest(kernel: Kernel) -> int:
     return size
 
 
-def bias_entries(response: Response, dac: BiasDac, kernel: Kernel, gains: npt.ArrayLike = 1.0) -> npt.NDArray[np.int64]:
+def bias_entries(
+    response: Response, dac: BiasDac, kernel: Kernel, gains: npt.ArrayLike = 1.0, largest_weight: float = 1.0
+) -> npt.NDArray[np.int64]:
     """The bias table of a macro-pixel, int64[sub-pixels, 3]: code of weight 0, span of positive and negative weights.
 
     The gateware gives each sub-pixel zero + |weight| * span / 64, a straight line, and collection is none: the spans
     are made for the kernel's own weights, which come out as near as the converter can. A sub-pixel of weight 0 gets
     those of the largest weight. `gains`, relative responses of the sub-pixels in rows as the kernel, are corrected for.
+    `largest_weight` is what the kernel's largest becomes, 1 at the full bias.
 
     Raises DetectorError: a weight that needs more bias than there is, a span over 16 bits (see `filling`), gains that
     are not positive.
@@ -99,12 +102,14 @@ def bias_entries(response: Response, dac: BiasDac, kernel: Kernel, gains: npt.Ar
     relative = np.asarray(gains, np.float64)
     if not (np.isfinite(relative) & (relative > 0)).all():
         raise DetectorError("gains of sub-pixels are finite and more than 0")
+    if not 0 < largest_weight <= 1:
+        raise DetectorError(f"largest_weight takes over 0 to 1, not {largest_weight!r}")
     size = largest(kernel)
     scale = np.where(weights == 0, size, np.abs(weights))
     zero = int(dac.code(0.0))
     spans = []
     for sign in (1, -1):
-        part = sign * scale / (size * np.broadcast_to(relative, weights.shape))
+        part = sign * largest_weight * scale / (size * np.broadcast_to(relative, weights.shape))
         # The sign that a sub-pixel does not use goes as far as there is bias.
         reach = float(response.weight(sign * response.limit_v))
         within = np.minimum(part, reach) if sign > 0 else np.maximum(part, reach)

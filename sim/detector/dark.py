@@ -5,12 +5,12 @@ material, bias, temperature -> [density] -> current of a pixel -> array
 
 import numpy as np
 import numpy.typing as npt
+from scipy.constants import Boltzmann, elementary_charge
 
 from sim.detector.errors import DetectorError, Floats, positive
 from sim.detector.material import Material
 
-ELEMENTARY_CHARGE_C = 1.602176634e-19
-BOLTZMANN_EV_K = 8.617333262e-5
+BOLTZMANN_EV_K = Boltzmann / elementary_charge
 ROOM_K = 298.15
 
 
@@ -52,4 +52,4 @@ def electrons(density_na_cm2: npt.ArrayLike, area_mm2: float, time_s: float) -> 
     """Charge that a current density brings to a pixel in `time_s`, electrons with its sign, of its shape."""
     area_cm2 = positive(area_mm2, "area_mm2", "mm2") / 100
     charge_c = np.asarray(density_na_cm2, np.float64) * 1e-9 * area_cm2 * positive(time_s, "time_s", "s", zero=True)
-    return np.asarray(charge_c / ELEMENTARY_CHARGE_C, np.float64)
+    return np.asarray(charge_c / elementary_charge, np.float64)

@@ -17,22 +17,31 @@ from sim.detector.material import Material
 
 DEVIATION = 0.05
 """Deviation from the straight line that ends the linear range; the paper does not say which it took."""
+SHARPNESS = 4
+"""How quickly a line turns into a power of the rate: an assumption, which keeps the inside of the range straight."""
 
 
 def respond(dose_rate_ugy_s: npt.ArrayLike, material: Material) -> Floats:
     """The dose rate, uGy/s, at which a linear device would give as much current, of the same shape.
 
-    D (1 + d (low/D)**(1 - a)) / (1 + d (D/high)**(1 - b)): D**a far below the range, D**b far above, and a deviation
-    of d = DEVIATION at its ends, low and high; a and b are the record's exponents. An exponent of 1 is a straight line.
+    D (1 + g (low/D)**(n (1 - a)))**(1/n) / (1 + h (D/high)**(n (1 - b)))**(1/n): D**a far below the range, D**b far
+    above, with the record's exponents; n = SHARPNESS, and g and h such that the deviation is DEVIATION at low and high.
+    An exponent of 1 is a straight line.
 
     Raises MaterialError where the record has no range or no exponents.
     """
     rate = positive(dose_rate_ugy_s, "dose_rate_ugy_s", "uGy/s", zero=True)
     low, high = material.need("linear_low_ugy_s"), material.need("linear_high_ugy_s")
     below, above = 1 - material.need("exponent_low"), 1 - material.need("exponent_high")
-    gain = 1 + DEVIATION * (np.divide(low, rate, out=np.ones_like(rate), where=rate > 0) ** below) * (below > 0)
-    loss = 1 + DEVIATION * (rate / high) ** above * (above > 0)
+    under = np.divide(low, rate, out=np.ones_like(rate), where=rate > 0)
+    gain = _bend(under**below, 1 + DEVIATION) if below else 1.0
+    loss = _bend((rate / high) ** above, 1 / (1 - DEVIATION)) if above else 1.0
     return np.asarray(rate * gain / loss, np.float64)
+
+
+def _bend(power: Floats, at_one: float) -> Floats:
+    """1 for a small `power`, `at_one` for 1, in proportion to a large one."""
+    return np.asarray((1 + (at_one**SHARPNESS - 1) * power**SHARPNESS) ** (1 / SHARPNESS), np.float64)
 
 
 def range_db(low_ugy_s: float, high_ugy_s: float) -> float:

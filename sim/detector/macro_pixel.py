@@ -77,6 +77,8 @@ class MacroPixel:
     area_mm2, integration_s : of a sub-pixel and an exposure, for the dark current; 0 s is none.
     gains : relative responses of the sub-pixels, in rows; the table corrects for them where `calibrated`.
     calibrated : whether it does.
+    largest_weight : what the kernel's largest weight becomes, 1 at the full bias: less where the sum would fill the
+        chip, as with a mean of nine.
     """
 
     response: Response
@@ -88,15 +90,17 @@ class MacroPixel:
     integration_s: float = 0.0
     gains: npt.ArrayLike = 1.0
     calibrated: bool = True
+    largest_weight: float = 1.0
 
     @cached_property
     def bias_v(self) -> Floats:
         """Bias of each sub-pixel, V, float64 in rows: what table and converters make of the kernel."""
         kernel = filling(self.kernel)
-        entries = bias_entries(self.response, self.dac, kernel, self.gains if self.calibrated else 1.0)
+        gains = self.gains if self.calibrated else 1.0
+        entries = bias_entries(self.response, self.dac, kernel, gains, self.largest_weight)
         return applied_bias_v(self.dac, kernel, entries)
 
-    @property
+    @cached_property
     def weights(self) -> Floats:
         """Realised weights, float64 in rows, in units of the full bias."""
         return np.asarray(self.response.weight(self.bias_v) * np.asarray(self.gains, np.float64))
@@ -104,7 +108,7 @@ class MacroPixel:
     @property
     def weight_error(self) -> Floats:
         """Realised less wanted weights, float64 in rows, in units of the full bias."""
-        return np.asarray(self.weights - self.kernel.array / largest(self.kernel))
+        return np.asarray(self.weights - self._wanted)
 
     def samples(
         self, seen: Floats, random: np.random.Generator, timing: Timing | None = None
@@ -134,7 +138,7 @@ class MacroPixel:
 
     def ideal(self, seen: Floats) -> Floats:
         """The same without noise, weight error or rounding."""
-        return self.exact(seen, self.kernel.array / largest(self.kernel))
+        return self.exact(seen, self._wanted)
 
     def exact(self, seen: Floats, weights: Floats) -> Floats:
         """The same without noise or rounding, of weights in units of the full bias."""
@@ -142,9 +146,13 @@ class MacroPixel:
         return np.asarray(np.tensordot(weights, codes, 2), np.float64)
 
     @property
+    def _wanted(self) -> Floats:
+        return np.asarray(self.kernel.array * (self.largest_weight / largest(self.kernel)))
+
+    @property
     def _scale(self) -> float:
-        """The analogue sum is one of weights up to 1, the kernel's go up to its largest over 2**shift."""
-        return largest(self.kernel) / (1 << self.kernel.shift)
+        """The analogue sum's largest weight is `largest_weight`, the kernel's own is over 2**shift."""
+        return largest(self.kernel) / (1 << self.kernel.shift) / self.largest_weight
 
     def _dark(self, bias_v: float, shape: tuple[int, ...], random: np.random.Generator) -> Floats:
         """Fluctuation of the dark charge about its mean, electrons."""

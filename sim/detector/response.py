@@ -19,7 +19,7 @@ from sim.detector.errors import DetectorError, Floats, positive
 from sim.detector.material import Material
 from sim.detector.spectrum import Spectrum
 
-_BISECTIONS = 60
+_BISECTIONS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +69,14 @@ class Response:
 
         Raises DetectorError for a weight that `limit_v` does not reach; names the largest of that sign.
         """
-        wanted = np.asarray(weight, np.float64)
+        asked = np.asarray(weight, np.float64)
+        # A kernel has few different weights.
+        wanted, places = np.unique(asked, return_inverse=True)
         most = self.weight(self.limit_v * np.array([-1, 1]))
         wrong = ~((most[0] <= wanted) & (wanted <= most[1]))
         if wrong.any():
             raise DetectorError(
-                f"weight {wanted[wrong].flat[0]:g} is not between {most[0]:.4g} and {most[1]:.4g}, "
+                f"weight {wanted[wrong][0]:g} is not between {most[0]:.4g} and {most[1]:.4g}, "
                 f"which {self.limit_v:g} V of either sign give"
             )
         # The weight rises with the bias: halved until doubles cannot tell the ends apart.
@@ -83,4 +85,4 @@ class Response:
             middle = (low + high) / 2
             less = self.weight(middle) < wanted
             low, high = np.where(less, middle, low), np.where(less, high, middle)
-        return np.where(wanted == 0, 0.0, (low + high) / 2)
+        return np.asarray(np.where(wanted == 0, 0.0, (low + high) / 2)[places].reshape(asked.shape), np.float64)

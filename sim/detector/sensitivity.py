@@ -7,10 +7,10 @@ S = sum_E N(E) E A(E) eta(E) e / W / K_air: photons, their energy, the part abso
 
 import numpy as np
 import numpy.typing as npt
+from scipy.constants import elementary_charge
 
-from sim.detector.attenuation import attenuation_per_mm
+from sim.detector.attenuation import absorption, attenuation_per_mm
 from sim.detector.charge import collected
-from sim.detector.dark import ELEMENTARY_CHARGE_C
 from sim.detector.errors import Floats, positive
 from sim.detector.material import Material
 from sim.detector.spectrum import Spectrum
@@ -51,7 +51,7 @@ def sensitivity_map(
 def _charge_uc_gy_cm2(
     material: Material, thickness_mm: float, bias_v: float, spectrum: Spectrum, per_mm: Floats, parts: Floats
 ) -> float:
-    absorbed = -np.expm1(-per_mm * thickness_mm)
+    absorbed = absorption(material.substance, thickness_mm, spectrum.energy_kev)
     collected_kev = float((spectrum.photons_mm2 * spectrum.energy_kev * absorbed * parts).sum())
     return collected_kev * _uc_gy_cm2_per_kev_mm2(material.pair_energy_at_ev(bias_v, thickness_mm), spectrum)
 
@@ -59,4 +59,4 @@ def _charge_uc_gy_cm2(
 def _uc_gy_cm2_per_kev_mm2(pair_energy_ev: float, spectrum: Spectrum) -> float:
     """Sensitivity for each keV/mm2 that is collected."""
     pairs_cm2 = 1000 / pair_energy_ev * 100
-    return pairs_cm2 * ELEMENTARY_CHARGE_C * 1e6 / (spectrum.kerma_ugy * 1e-6)
+    return pairs_cm2 * elementary_charge * 1e6 / (spectrum.kerma_ugy * 1e-6)

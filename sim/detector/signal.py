@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.detector.attenuation import Layer, attenuation_per_mm
+from sim.detector.attenuation import Layer, absorption, attenuation_per_mm
 from sim.detector.charge import collected, pairs
 from sim.detector.errors import DetectorError, Floats
 from sim.detector.material import Material
@@ -54,7 +54,7 @@ def charge_per_photon(
     counts as 0, which the spread of energies drowns anyway.
     """
     per_mm = attenuation_per_mm(material.substance, energy_kev)
-    absorbed = -np.expm1(-per_mm * thickness_mm)
+    absorbed = absorption(material.substance, thickness_mm, energy_kev)
     part = collected(material, bias_v, thickness_mm, per_mm, surface=surface)
     count = pairs(energy_kev, material.pair_energy_at_ev(bias_v, thickness_mm)) if bias_v else np.zeros_like(energy_kev)
     mean = np.sign(bias_v) * absorbed * count * part.mean

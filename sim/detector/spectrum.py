@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.constants import elementary_charge
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
@@ -21,8 +22,8 @@ from sim.detector.errors import DetectorError, Floats, positive
 TABLES = Path(__file__).parent / "tables"
 BIN_KEV = 0.5
 """Width of the shipped tables' bins."""
-KEV_PER_G_TO_UGY = 1.602176634e-16 * 1e3 * 1e6
-"""keV/g in uGy (J/kg * 1e6); the elementary charge is exact."""
+KEV_PER_G_TO_UGY = 1e3 * elementary_charge * 1e3 * 1e6
+"""keV/g in uGy, which is 1e-6 J/kg."""
 ARGON_EDGE_KEV = 3.2029
 """Argon's K edge, where the coefficient of air jumps."""
 
@@ -97,21 +98,25 @@ def kerma_per_photon_ugy_mm2(energy_kev: Floats) -> Floats:
 
     Raises DetectorError for energies outside the table of air.
     """
-    table = np.loadtxt(TABLES / "air_mu_en.csv", delimiter=",")
-    if energy_kev.size and not table[0, 0] <= energy_kev.min() <= energy_kev.max() <= table[-1, 0]:
-        raise DetectorError(f"energy_kev: the table of air goes from {table[0, 0]:g} to {table[-1, 0]:g} keV")
-    logs = np.log(table)
-    # Either side of the edge on its own. A straight line between the table's few points would be 3 % high at 70 keV.
-    above = np.flatnonzero(table[:, 0] == ARGON_EDGE_KEV)[1]
-    lines = np.log(energy_kev)
-    mu_en_cm2_g = np.exp(
-        np.where(
-            energy_kev < ARGON_EDGE_KEV,
-            CubicSpline(*logs[:above].T)(lines),
-            CubicSpline(*logs[above:].T)(lines),
-        )
-    )
+    low, high, below, above = _air()
+    if energy_kev.size and not low <= energy_kev.min() <= energy_kev.max() <= high:
+        raise DetectorError(f"energy_kev: the table of air goes from {low:g} to {high:g} keV")
+    logs = np.log(energy_kev)
+    mu_en_cm2_g = np.exp(np.where(energy_kev < ARGON_EDGE_KEV, below(logs), above(logs)))
     return np.asarray(energy_kev * mu_en_cm2_g * KEV_PER_G_TO_UGY * 100, np.float64)
+
+
+@lru_cache
+def _air() -> tuple[float, float, CubicSpline[np.float64], CubicSpline[np.float64]]:
+    """(lowest and highest energy, keV; splines of the logarithms below and above argon's edge).
+
+    A straight line between the table's few points would be 3 % high at 70 keV.
+    """
+    table = np.loadtxt(TABLES / "air_mu_en.csv", delimiter=",")
+    logs = np.log(table)
+    edge = np.flatnonzero(table[:, 0] == ARGON_EDGE_KEV)[1]
+    below, above = (CubicSpline(*part.T) for part in (logs[:edge], logs[edge:]))
+    return float(table[0, 0]), float(table[-1, 0]), below, above
 
 
 def monoenergetic(energy_kev: float) -> Spectrum:

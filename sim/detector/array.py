@@ -4,7 +4,7 @@
         -> lag from frame to frame -> readout chip -> uint16[n, 2, rows, columns] -> virtual board, golden model
 
 The same seed is the same chip: its gains, dead pixels and columns. A frame's noise comes from seed and frame number
-alone, so that a long series can be made in pieces.
+alone, so that a long series can be made in pieces; lag begins anew with each piece.
 """
 
 from collections.abc import Sequence
@@ -173,7 +173,7 @@ class Twin:
             exposed = Signal(once.mean_e[index], once.variance_e2[index]).times(rates[frame] * timing.integration_s)
             charge[frame] = exposed.weighted(gains).draw(random)
             shadow[frame] = random.poisson(np.where(self.gains > 0, dark[frame], 0))
-        if self.material.lag_fraction and count > 1:
+        if self.material.lag_fraction:
             charge = with_lag(charge, timing.frame_s, self.material.lag_fraction, self.material.need("lag_time_s"))
         return self._injected(charge + shadow, dark[:, None, None] / timing.integration_s, timing)
 
@@ -220,6 +220,8 @@ class Twin:
 
     def _count(self, frames: int | None, *shapes: tuple[int, ...]) -> int:
         """Frames that all arguments agree on."""
+        if frames is not None and frames < 1:
+            raise DetectorError(f"frames takes 1 or more, not {frames!r}")
         if max(map(len, shapes[1:])) > 1:
             raise DetectorError("dose_rate_ugy_s and temperature_k take a number, or one a frame")
         told = {shape[0] for shape in shapes if shape and shape[0] != 1} | ({frames} if frames else set())

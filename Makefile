@@ -9,8 +9,11 @@ THRESHOLD ?= 16
 IMAGES ?=
 BOARD ?= icebreaker
 STAGE ?=
+MATERIAL ?= cspbbr3
+SCHEDULER ?=
+ARGUMENTS ?=
 
-.PHONY: help demo bitstream bitstreams program sim sim-netlist test test-slow lint formal witness bench docs clean
+.PHONY: help demo bitstream bitstreams program sim sim-netlist test test-slow lint formal witness bench paper explore docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +29,10 @@ help:
 	@echo "make test-slow   sweeps that take longer, a million faults, fuzzing"
 	@echo "make bench       bits on the wire, decoders, gateware and virtual board beside their peers; results in out/bench"
 	@echo "                 IMAGES=folder measures its images too, PARTS=\"wire decode board gateware\" chooses"
+	@echo "make paper       the results of the in-sensor computing paper again, beside its numbers; the page in out/paper"
+	@echo "                 IMAGES=folder counts kept pixels and bits of its images too, MATERIAL=name or file of the crystal"
+	@echo "make explore     kernel, threshold, gain, bits and dose against edges and bits; page and settings in out/explore"
+	@echo "                 MATERIAL=name or file, SCHEDULER=tcp://host:port of Dask, ARGUMENTS=\"--help\" for the rest"
 	@echo "make docs        write the generated pages in docs/ again"
 	@echo "make clean       remove what was built, not the virtual environment"
 
@@ -34,7 +41,7 @@ $(VENV)/bin/python:
 		|| { echo "edgeray needs Python 3.11 or newer; name one: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.boards $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.boards $(VENV)/.cluster $(VENV)/.demo $(VENV)/.explore $(VENV)/.paper $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
 
@@ -91,6 +98,12 @@ test-slow: $(VENV)/.fuzz
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m sim.bench $(PARTS) $(if $(IMAGES),--images '$(IMAGES)')
+
+paper: $(VENV)/.paper
+	$(BIN)/python -m sim.paper --material '$(MATERIAL)' $(if $(IMAGES),--images '$(IMAGES)')
+
+explore: $(VENV)/.explore $(if $(SCHEDULER),$(VENV)/.cluster)
+	$(BIN)/python -m sim.explore --material '$(MATERIAL)' $(if $(SCHEDULER),--scheduler '$(SCHEDULER)') $(ARGUMENTS)
 
 docs: $(VENV)/.test
 	$(BIN)/python -m edgeray.protocol.reference docs/reference.md

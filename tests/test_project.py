@@ -30,8 +30,8 @@ ALLOWED = {
     "sim/bench": {"sim", "edgeray", "hdl", "boards"},
     "testbench": {"testbench", "hdl", "sim", "edgeray", "boards"},
 }
-# The demo starts a virtual board, whose build is described by hdl.params.
-EXCEPTIONS = {("sim/demo.py", "hdl.params")}
+# These start a virtual board, whose build is described by hdl.params.
+EXCEPTIONS = {(f"sim/{file}.py", "hdl.params") for file in ("demo", "paper/twin_on_board")}
 
 
 def imports(path: Path) -> Iterator[str]:

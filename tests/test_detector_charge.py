@@ -69,8 +69,8 @@ def test_average_over_the_depth(bias_v: float, per_mm: float) -> None:
 
         return float(quad(integrand, 0, 2, points=[min(1.9, 5 / per_mm)], epsabs=1e-10)[0])
 
-    assert float(result.mean) == pytest.approx(moment(1), rel=1e-4)
-    assert float(result.mean_square) == pytest.approx(moment(2), rel=1e-4)
+    assert float(result.mean) == pytest.approx(moment(1), rel=1e-5)
+    assert float(result.mean_square) == pytest.approx(moment(2), rel=1e-5)
     assert result.mean_square >= result.mean**2
 
 

@@ -62,6 +62,8 @@ def test_a_sub_pixel_averages_over_its_hole(pitch: int, aperture: int) -> None:
 def test_views_that_cannot_be_are_refused() -> None:
     with pytest.raises(DetectorError, match="smaller than a macro-pixel of 9"):
         views(np.zeros((8, 20)), 3, pitch=3)
+    with pytest.raises(DetectorError, match=r"views are \[3, 3, rows, columns\]"):
+        macro_pixel(KERNELS["laplacian"]).digital(views(scene(), 5, pitch=1), np.random.default_rng(0))
     with pytest.raises(DetectorError, match="aperture within the pitch"):
         views(np.zeros((30, 30)), 3, pitch=3, aperture=4)
 

@@ -75,6 +75,7 @@ def test_an_own_record(tmp_path: Path) -> None:
         (RECORD.replace("density_g_cm3", "density"), "density_g_cm3 is missing"),
         (RECORD + 'mobility = { value = 1, source = "x" }', "mobility is unknown"),
         (RECORD.replace("2.33", "-2.33"), "density_g_cm3: value takes a number, more than 0, at most 30, not -2.33"),
+        (RECORD + 'fano_factor = { value = 1.5, source = "x" }', "fano_factor: value takes .* at most 1, not 1.5"),
         (RECORD.replace("3.65", "nan"), "pair_energy_ev: value takes a number"),
         (RECORD.replace("3.65", "true"), "pair_energy_ev: value takes a number"),
         (RECORD.replace('{ value = 3.65, source = "the same book" }', "3.65"), "pair_energy_ev takes { value = "),

@@ -88,6 +88,19 @@ def test_the_laplacian_is_biased_as_the_paper_says() -> None:
     assert 8 * RESPONSE.collected(around[0]) == pytest.approx(-RESPONSE.collected(95.0), rel=1e-3)
 
 
+def test_the_gateware_arrives_at_the_nearest_code_itself() -> None:
+    """Weights of -48 divide 64 times no code: a span rounded down would end a code below."""
+    kernel, dac = filling(KERNELS["kirsch-n"]), BiasDac()
+    bias = applied_bias_v(dac, kernel, bias_entries(RESPONSE, dac, kernel))
+    assert kernel.weights[2] == (-48, -48, -48)
+    assert bias[2].tolist() == [float(dac.volts(dac.code(RESPONSE.bias_for(-0.6))))] * 3
+    # A weight that is no multiple: every code from zero up to a span's own.
+    for weight in (-48, -37, 5, 63):
+        one = Kernel("one", ((64, weight, 0), (0, 0, 0), (0, 0, 0)))
+        found = applied_bias_v(dac, one, bias_entries(RESPONSE, dac, one))[0, 1]
+        assert found == dac.volts(dac.code(RESPONSE.bias_for(weight / 64)))
+
+
 def test_gains_of_sub_pixels_are_corrected_by_their_bias() -> None:
     kernel, dac = filling(KERNELS["laplacian"]), BiasDac()
     gains = np.random.default_rng(5).normal(1, 0.1, (3, 3))

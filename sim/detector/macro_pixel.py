@@ -65,7 +65,8 @@ class MacroPixel:
     """Sub-pixels under one kernel.
 
     A photon's charge is taken to scale with the weight. The mean dark charge is subtracted from every response, as a
-    dark frame does; its shot noise stays.
+    dark frame does; its shot noise stays. All methods take `views` of a scene: the part of the charge of `flat` that
+    each sub-pixel gets. Raises DetectorError for views of another size than the kernel's.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ class MacroPixel:
         mean dark charge is drained before the capacitor.
         """
         charge = np.zeros(seen.shape[2:])
-        for weight, bias_v, view in zip(self.weights.flat, self.bias_v.flat, _each(seen), strict=True):
+        for weight, bias_v, view in zip(self.weights.flat, self.bias_v.flat, self._each(seen), strict=True):
             charge += self.flat.times(view).weighted(weight).draw(random) + self._dark(bias_v, view.shape, random)
         return replace(self.front_end, reset_level=0.5).samples(charge[None], random, timing)
 
@@ -130,7 +131,7 @@ class MacroPixel:
     def digital(self, seen: Floats, random: np.random.Generator) -> Floats:
         """The same of sub-pixels that are all at the full bias, read one by one, and weighted without an error."""
         response = np.zeros(seen.shape[2:])
-        for weight, view in zip(self.kernel.flat, _each(seen), strict=True):
+        for weight, view in zip(self.kernel.flat, self._each(seen), strict=True):
             dark = self._dark(self.response.full_bias_v, view.shape, random)
             charge = self.flat.times(view).draw(random) + dark
             response += weight * self.front_end.pixels(self.front_end.samples(charge[None], random))[0]
@@ -144,6 +145,12 @@ class MacroPixel:
         """The same without noise or rounding, of weights in units of the full bias."""
         codes = seen * (self.flat.mean_e / self.front_end.electrons_per_code * self._scale)
         return np.asarray(np.tensordot(weights, codes, 2), np.float64)
+
+    def _each(self, seen: Floats) -> Floats:
+        """One view a sub-pixel, row by row."""
+        if seen.ndim != 4 or seen.shape[:2] != self.kernel.array.shape:
+            raise DetectorError(f"views are [{self.kernel.size}, {self.kernel.size}, rows, columns], not {seen.shape}")
+        return seen.reshape(-1, *seen.shape[2:])
 
     @property
     def _wanted(self) -> Floats:
@@ -161,11 +168,6 @@ class MacroPixel:
         density = dark_current_na_cm2(self.response.material, bias_v, self.response.thickness_mm)
         mean_e = float(np.abs(electrons(density, self.area_mm2, self.integration_s)))
         return np.asarray(random.poisson(mean_e, shape) - mean_e, np.float64)
-
-
-def _each(seen: Floats) -> Floats:
-    """One view a sub-pixel, row by row."""
-    return seen.reshape(-1, *seen.shape[2:])
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,9 @@ def tube(kilovolts: int, *layers: Layer) -> Spectrum:
 
 @lru_cache
 def _shipped(kilovolts: int) -> Spectrum:
-    energy, photons = np.loadtxt(TABLES / f"w_{kilovolts}kvp.csv", delimiter=",").T
+    table = np.loadtxt(TABLES / f"w_{kilovolts}kvp.csv", delimiter=",")
+    table.setflags(write=False)  # it is shared by all who ask
+    energy, photons = table.T
     return Spectrum(energy, photons)
 
 

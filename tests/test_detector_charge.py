@@ -114,6 +114,11 @@ def test_surface_recombination_explains_most_of_the_measured_sensitivity() -> No
     assert with_surface == pytest.approx(396, rel=0.08)
 
 
+def test_holes_alone_would_give_the_measured_sensitivity_too() -> None:
+    """399 where holes cross and no surface counts: the paper's text does not say which carrier did at -100 V."""
+    assert sensitivity(crystal(), CRYSTAL_MM, 100, beam()) == pytest.approx(396, rel=0.03)
+
+
 def test_sensitivity_map() -> None:
     """Fig. 2f. Its axis is mu tau E of the carrier that crosses: 2.05e-3 cm2/V at 100 V over 2 mm is 1.025 cm."""
     drift = 2.05e-3 * 100 / 0.2

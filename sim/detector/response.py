@@ -4,7 +4,8 @@ bias -> [weight] -> macro_pixel        kernel weight -> [bias_for] -> bias_table
 
 The weight is the collected part of the absorbed energy, with the bias's sign, in units of that at the full bias. The
 paper measured equal magnitudes at +95 and -73 V. In this model holes cross the crystal at +95 V and electrons, which
-drift further, at -73 V; the record's surface recombination velocity is what balances them.
+drift further, at -73 V; the record's surface recombination velocity is what balances them. That is one way to read the
+measurement, and the record says so.
 """
 
 from dataclasses import dataclass

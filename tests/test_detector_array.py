@@ -1,5 +1,6 @@
 """The array: scenes to samples, what the chip's seed fixes, and its frames through the golden model of the gateware."""
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -104,6 +105,13 @@ def test_the_same_seed_is_the_same_chip_and_series() -> None:
     assert not np.array_equal(one.dead, other.dead)
     assert not np.array_equal(samples, other.expose(OPEN, RATE, TIMING, frames=6))
     assert not np.array_equal(samples[0], samples[1])
+
+
+def test_a_twin_travels_to_another_process() -> None:
+    """Sweeps run it on workers: nothing in it may refuse to be pickled."""
+    one = twin(seed=3)
+    there = pickle.loads(pickle.dumps(one))
+    assert np.array_equal(there.expose(OPEN, RATE, TIMING), one.expose(OPEN, RATE, TIMING))
 
 
 def test_guard_ring_and_dead_pixels_give_nothing() -> None:

@@ -16,7 +16,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from sim.detector.attenuation import Substance
@@ -155,7 +154,7 @@ def _from_record(record: dict[str, Any], path: Path) -> Material:
         Substance(values["formula"], values["density_g_cm3"])
     except DetectorError as error:
         raise MaterialError(f"{path}: formula: {error}") from None
-    return Material(**values, sources=MappingProxyType(sources), path=path)
+    return Material(**values, sources=sources, path=path)
 
 
 def _value(key: str, entry: Any, path: Path) -> tuple[float, str]:

@@ -12,8 +12,8 @@ from boards.pins import Connector, Header
 from hdl.ad7476a import AD7476A
 from hdl.params import Params
 
-CLOCK = 84_000_000
-"""Hertz. The PLL makes no 80 MHz of its 12; 84 MHz divides into 12 Mbaud."""
+CLOCK = 81_000_000
+"""Hertz. The PLL makes no 80 MHz of its 12."""
 
 _J2 = Connector("J2", tuple((str(pin), str(pin + 1)) for pin in range(1, 41, 2)), "j_2:")
 
@@ -23,7 +23,7 @@ BOARD = Board(
     platform=ICE40HX8KBEVNPlatform,
     flow=ice40("hx8k", "ct256"),
     pll=ICE40PLL("clk12", 12_000_000, CLOCK),
-    params=Params(clock_frequency=CLOCK, multipliers=1, roic_pga=True, bias_dac=True, upload=True),
+    params=Params(clock_frequency=CLOCK, multipliers=3, roic_pga=True, bias_dac=True, audit=False),
     adc=AD7476A,
     header=Header(
         (_J2,),

@@ -62,8 +62,8 @@ class Convolve(wiring.Component):
         levels, count = 0, self._params.multipliers
         while count > 1:
             levels, count = levels + 1, -(-count // _ADDED_AT_ONCE)
-        # Products; the sum of a group; of all groups; rounded; shifted; clipped.
-        return 1 + levels + self._params.steps + 3
+        # Weights and taps chosen; products; the sum of a group; of all groups; rounded; shifted; clipped.
+        return (self._params.steps > 1) + 1 + levels + self._params.steps + 3
 
     def elaborate(self, platform):
         m = Module()
@@ -149,22 +149,27 @@ class Convolve(wiring.Component):
                 m.d.sync += register.eq(value)
             return register
 
-        # Multiply: multiplier number n does the weights n * steps to n * steps + steps - 1, one after the other.
-        products: list[Any] = [
-            Signal(signed(params.sample_bits + WEIGHT_BITS), name=f"product_{n}") for n in range(params.multipliers)
-        ]
-        with m.If(advance):
-            for number, product in enumerate(products):
-                with m.Switch(step):
-                    for turn in range(params.steps):
-                        with m.Case(turn):
-                            which = number * params.steps + turn
-                            if which < weights:
-                                m.d.sync += product.eq(self.i.payload.taps[which] * self.kernel_weights[which])
-                            else:
-                                m.d.sync += product.eq(0)
         marks = Cat(self.i.payload.guard, self.i.payload.row_last, self.i.payload.last, step == 0, final)
-        marks, valid = later(marks, "product_marks"), later(self.i.valid, "product_valid")
+        valid: Value = self.i.valid
+        # Multiply: multiplier number n does the weights n * steps to n * steps + steps - 1, one after the other.
+        factors = list[tuple[Value, Value]]()
+        for number in range(params.multipliers):
+            tap, weight = Signal(params.sample_bits), Signal(signed(WEIGHT_BITS))
+            with m.Switch(step):
+                for turn in range(params.steps):
+                    which = number * params.steps + turn
+                    if which < weights:
+                        with m.Case(turn):
+                            m.d.comb += [tap.eq(self.i.payload.taps[which]), weight.eq(self.kernel_weights[which])]
+            factors.append((tap, weight))
+        if params.steps > 1:
+            # To choose and to multiply takes a clock each.
+            factors = [
+                (later(tap, f"tap_{n}"), later(weight, f"weight_{n}")) for n, (tap, weight) in enumerate(factors)
+            ]
+            marks, valid = later(marks, "chosen_marks"), later(valid, "chosen_valid")
+        products: list[Any] = [later(tap * weight, f"product_{n}") for n, (tap, weight) in enumerate(factors)]
+        marks, valid = later(marks, "product_marks"), later(valid, "product_valid")
 
         # Sum of a group, of some at a time; and of the groups.
         while len(products) > 1:

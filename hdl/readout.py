@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -24,10 +24,12 @@ from hdl.correct import Correct
 from hdl.counter import SaturatingCounter
 from hdl.encode import Encode
 from hdl.frame import Frame
+from hdl.layouts import pixel_layout
 from hdl.meta import Meta
 from hdl.params import Params
 from hdl.pga import PGA
 from hdl.registers import IN_FORCE, RegisterBank
+from hdl.relay import Relay
 from hdl.scan import Scan
 from hdl.sensor import Sensor
 from hdl.source import Source
@@ -161,7 +163,12 @@ class Readout(wiring.Component):
         for before, after in pairwise((*self._kernel, self._threshold)):
             connect(m, before.o, after.i)
 
-        connect(m, self._correct.o, self._audit.i)
+        if self._params.is_pipelined:
+            m.submodules.relay = relay = Relay(pixel_layout(unsigned(self._params.sample_bits)))
+            connect(m, self._correct.o, relay.i)
+            connect(m, relay.o, self._audit.i)
+        else:
+            connect(m, self._correct.o, self._audit.i)
         connect(m, self._audit.edge, self._kernel[0].i)
         raw, result = self._audit.raw, self._threshold.o
         m.d.comb += [

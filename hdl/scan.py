@@ -6,7 +6,7 @@
 All pixels integrate together (snapshot) and hold both samples until they are read.
 """
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -135,7 +135,7 @@ class Scan(wiring.Component):
             m.d.sync += [self.armed.eq(1), self.triggered.eq(0)]
         with m.Elif(counted):
             m.d.sync += self.triggered.eq(self.triggered + 1)
-            with m.If(self.triggered + 1 == self.nimages):
+            with m.If(_follows(self.nimages, self.triggered)):
                 m.d.sync += self.armed.eq(0)
         with m.If(self.disarm):
             m.d.sync += self.armed.eq(0)
@@ -233,3 +233,9 @@ class Scan(wiring.Component):
                 m.d.sync += [settling_row.eq(0), settled.eq(no_column), settled_for.eq(1)]
             with m.If(~settling_row & (settled_for == self.column_settle_time)):
                 m.d.sync += settled.eq(1)
+
+
+def _follows(following: Signal, number: Signal) -> Value:
+    """following == number + 1, without a carry chain: each bit differs where all below it are a carry that goes on."""
+    carries = number & ~following
+    return (number ^ following) == Cat(1, carries[:-1])

@@ -5,14 +5,15 @@ scan -> [Source -> Upload ---+-> Source] -> samples -> CDS
               +-> Pattern --+
 """
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from edgeray.protocol.registers import BY_NAME, SampleSource
 from hdl.layouts import request_layout, sample_layout
 from hdl.params import Params
 from hdl.pattern import Pattern
+from hdl.relay import Relay
 from hdl.upload import Upload
 
 
@@ -20,7 +21,7 @@ class Source(wiring.Component):
     """Passes a frame's requests to one source, and that source's samples on.
 
     Latency 1 clock more than the source's; its throughput, but at most a pixel every 2 clocks where the build is not
-    pipelined. `ready` goes no further than this: a pipelined build keeps two samples. Nothing saturates. Without
+    pipelined. `ready` goes no further than this. Nothing saturates. Without
     `Params.upload` there is no memory; the register then refuses UPLOADED.
 
     Members
@@ -69,28 +70,21 @@ class Source(wiring.Component):
         for requests, _ in ways.values():
             m.d.comb += requests.payload.eq(self.i.payload)
         # A register behind the choice: block RAM and CDS's subtraction are each long enough for one clock.
-        sample, comes, accepts = Signal.like(self.o.payload), Signal(), Signal()
+        chosen = self.o.signature.create()
         with m.Switch(self.sample_source):
             for source, (requests, samples) in ways.items():
                 with m.Case(source):
-                    m.d.comb += [
-                        requests.valid.eq(self.i.valid),
-                        self.i.ready.eq(requests.ready),
-                        comes.eq(samples.valid),
-                        sample.eq(samples.payload),
-                        samples.ready.eq(accepts),
-                    ]
+                    m.d.comb += [requests.valid.eq(self.i.valid), self.i.ready.eq(requests.ready)]
+                    m.d.comb += [chosen.valid.eq(samples.valid), samples.ready.eq(chosen.ready)]
+                    m.d.comb += chosen.payload.eq(samples.payload)
         if self._params.is_pipelined:
-            kept, keeps = Signal.like(sample), Signal()
-            m.d.comb += accepts.eq(~keeps)
-            with m.If(~self.o.valid | self.o.ready):
-                m.d.sync += [self.o.valid.eq(keeps | comes), self.o.payload.eq(Mux(keeps, kept, sample)), keeps.eq(0)]
-            with m.Elif(comes & accepts):
-                m.d.sync += [kept.eq(sample), keeps.eq(1)]
+            m.submodules.relay = relay = Relay(sample_layout(self._params))
+            connect(m, chosen, relay.i)
+            connect(m, relay.o, flipped(self.o))
         else:
-            m.d.comb += accepts.eq(~self.o.valid)
-            with m.If(accepts):
-                m.d.sync += [self.o.valid.eq(comes), self.o.payload.eq(sample)]
+            m.d.comb += chosen.ready.eq(~self.o.valid)
+            with m.If(chosen.ready):
+                m.d.sync += [self.o.valid.eq(chosen.valid), self.o.payload.eq(chosen.payload)]
             with m.Elif(self.o.ready):
                 m.d.sync += self.o.valid.eq(0)
         return m

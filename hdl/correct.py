@@ -63,7 +63,7 @@ class Correct(wiring.Component):
 
     @property
     def latency(self) -> int:
-        return 4 if self._params.is_pipelined else 2
+        return 5 if self._params.is_pipelined else 2
 
     def elaborate(self, platform):
         params, bits = self._params, self._params.sample_bits
@@ -79,6 +79,12 @@ class Correct(wiring.Component):
                 m.d.sync += register.eq(value)
             return register
 
+        def product(value: Any, factor: Any, name: str) -> Value:
+            """Of two registers, in two parts: where it is made of logic, a whole one would take too long."""
+            half = len(factor) // 2
+            low, high = later(value * factor[:half], f"{name}_low"), later(value * factor[half:], f"{name}_high")
+            return low + (high << half)
+
         entry, guard = self._look_up(m, accepts)
 
         # (pixel - offset) * gain + half, in two products: -offset is inverted_offset + 1.
@@ -90,8 +96,8 @@ class Correct(wiring.Component):
         pixel_gain = later(offset_gain | (~enabled << GAIN_FRACTION_BITS), "pixel_gain")
         if params.is_pipelined:
             offset_gain, inverted_offset = later(offset_gain, "offset_gain"), later(inverted_offset, "inverted_offset")
-            rest = later(inverted_offset * offset_gain, "offset_product") + later(offset_gain + _HALF, "half")
-            total = later(later(pixel * pixel_gain, "product") + rest, "total")
+            rest = later(product(inverted_offset, offset_gain, "offset") + later(offset_gain + _HALF, "half"), "rest")
+            total = later(later(product(pixel, pixel_gain, "pixel"), "product") + rest, "total")
         else:
             # Two multipliers that have registers before and behind them, and an adder between, take all of this.
             rest = later(inverted_offset * offset_gain + (offset_gain + _HALF), "rest")
@@ -105,7 +111,7 @@ class Correct(wiring.Component):
             Cat(flags.row_last, flags.last).eq(Cat(self.i.payload.row_last, self.i.payload.last)),
         ]
         valid: Any = accepts
-        for step in range(3 if params.is_pipelined else 2):
+        for step in range(4 if params.is_pipelined else 2):
             before, flags = flags, Signal(_FLAGS, name=f"flags_{step}")
             before_valid, valid = valid, Signal(name=f"valid_{step}")
             with m.If(advance):

@@ -219,8 +219,9 @@ class Readout(wiring.Component):
         orders = Signal(data.StructLayout({field.name: field.bits for field in COMMAND_BITS}))
         # Out of a register: the command comes out of a memory.
         m.d.sync += orders.eq(Mux(bank.pulsed.command, bank.bus.value, 0))
+        # Behind what is to come into force with the same command.
+        m.d.sync += scan.arm.eq(orders.arm)
         m.d.comb += [
-            scan.arm.eq(orders.arm),
             scan.disarm.eq(orders.disarm),
             scan.software_trigger.eq(orders.trigger),
             correct.table_index.eq(bank.table_index),
@@ -236,10 +237,10 @@ class Readout(wiring.Component):
             scan.duration.eq(bank.duration),
         ]
 
-        in_flight, apply_pending, setting_up, was_setting_up = Signal(), Signal(), Signal(), Signal()
+        in_flight, apply_pending, setting_up, drained = Signal(), Signal(), Signal(), Signal()
         m.d.comb += setting_up.eq(bank.busy)
-        # A clock longer: the scan has then looked up the first of the durations in force.
-        m.d.sync += was_setting_up.eq(setting_up)
+        # A clock late: the scan has then looked up the first of the durations in force. A frame may start meanwhile.
+        m.d.sync += drained.eq(~in_flight & ~apply_pending & ~setting_up)
         if self._params.bias_dac:
             self._wire_bias(m, setting_up)
         self._follow(m, in_flight)
@@ -248,8 +249,8 @@ class Readout(wiring.Component):
         with m.Elif(bank.take_over):
             m.d.sync += apply_pending.eq(0)
         m.d.comb += [
-            bank.take_over.eq(apply_pending & ~in_flight),
-            scan.drained.eq(~in_flight & ~apply_pending & ~setting_up & ~was_setting_up),
+            bank.take_over.eq(apply_pending & ~in_flight & ~drained),
+            scan.drained.eq(drained),
             scan.room.eq(self._frame.room),
             self.busy.eq(in_flight),
             bank.counters.state.eq(Cat(scan.armed, in_flight, apply_pending | setting_up, self._frame.unsent)),

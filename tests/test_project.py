@@ -31,7 +31,7 @@ ALLOWED = {
     "testbench": {"testbench", "hdl", "sim", "edgeray", "boards"},
 }
 # These start a virtual board, whose build is described by hdl.params.
-EXCEPTIONS = {(f"sim/{file}.py", "hdl.params") for file in ("demo", "paper/twin_on_board")}
+EXCEPTIONS = {(f"sim/{file}.py", "hdl.params") for file in ("demo", "explore/__main__", "paper/twin_on_board")}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -68,8 +68,8 @@ def edge_quality(found: Mask, right: Mask, *, tolerance_px: float = 1.5) -> Edge
         squares += float((to_edge[near] ** 2).sum())
         hits += int((_distance(one)[other] <= tolerance_px).sum())
     return EdgeQuality(
-        precision=true / found.sum() if found.any() else 1.0,
-        recall=hits / right.sum() if right.any() else 1.0,
+        precision=true / int(found.sum()) if found.any() else 1.0,
+        recall=hits / int(right.sum()) if right.any() else 1.0,
         localisation_px=float(np.sqrt(squares / true)) if true else float("nan"),
     )
 

@@ -101,7 +101,9 @@ class Correct(wiring.Component):
         else:
             # Two multipliers that have registers before and behind them, and an adder between, take all of this.
             rest = later(inverted_offset * offset_gain + (offset_gain + _HALF), "rest")
-            total = later((pixel * pixel_gain + rest.as_unsigned())[: len(rest)].as_signed(), "total")
+            # The sign goes inverted: else yosys takes the register into both multipliers, and what it holds is lost.
+            sum_ = later((pixel * pixel_gain + Cat(rest[:-1], ~rest[-1]))[: len(rest)], "total")
+            total = Cat(sum_[:-1], ~sum_[-1])
 
         # What goes with the pixel.
         flags = Signal(_FLAGS)

@@ -95,17 +95,18 @@ class Predict(wiring.Component):
     def _row_above(self, m: Module, accepted, value):
         """The pixel north-east of the one that is shown at `i`; what comes after it is read while that is accepted.
 
-        A pixel takes the place of the one that is two less than a row before it, and which is read in the same clock.
+        A pixel takes the place of the one that is one less than a row before it; the place behind is read meanwhile.
         """
-        places = self._params.columns - 2
+        places = self._params.columns - 1
         m.submodules.line = line = memory.Memory(shape=signed(self._params.sample_bits), depth=places, init=[])
         write, read = line.write_port(), line.read_port()
-        place = Signal(range(places))
+        place, behind = Signal(range(places)), Signal(range(places))
         m.d.comb += [
+            behind.eq(Mux(place == places - 1, 0, place + 1)),
             Cat(write.en, read.en).eq(accepted.replicate(2)),
-            Cat(write.addr, read.addr).eq(Cat(place, place)),
+            Cat(write.addr, read.addr).eq(Cat(place, behind)),
             write.data.eq(value),
         ]
         with m.If(accepted):
-            m.d.sync += place.eq(Mux(place == places - 1, 0, place + 1))
+            m.d.sync += place.eq(behind)
         return read.data

@@ -204,7 +204,10 @@ class RegisterBank(wiring.Component):
         accepted, decided, copies, fetched = Signal(), Signal(ReplyStatus), Signal(), Signal()
         m.d.comb += [bus.status.eq(decided), bus.read_value.eq(self.looked_up)]
         m.d.sync += self.pulsed.eq(0)
-        with m.If(self.pulsed.correction_data | self.pulsed.upload_data | self.pulsed.bias_data):
+        # A clock after what was written with it, which may need it so long.
+        moves_on = Signal()
+        m.d.sync += moves_on.eq(self.pulsed.correction_data | self.pulsed.upload_data | self.pulsed.bias_data)
+        with m.If(moves_on):
             m.d.sync += self.table_index.eq(self.table_index + 1)
         with m.If(self.take_over):
             m.d.sync += self.busy.eq(1)

@@ -5,8 +5,8 @@ request -> [Upload] -> samples -> source -> CDS
               ^ registers table_index, upload_data
 """
 
-from amaranth import Module, Mux
-from amaranth.lib import data, memory, stream, wiring
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from edgeray.protocol.registers import BY_NAME
@@ -21,18 +21,20 @@ SIGNAL_PLACE = BY_NAME["upload_data"].bits // 2
 class Upload(wiring.Component):
     """Both samples of every pixel of one frame; each frame shows them, until others are written.
 
-    Latency 1 clock, one pixel a clock but in those with a write. A sample wider than sample_bits loses its upper bits.
-    What the memory holds before it was written is not said. A write acts at once, also on the frame that is being read.
+    Latency 2 clocks, a pixel every 2, but not in the 2 that a write takes. A sample wider than sample_bits loses its
+    upper bits. What the memory holds before it was written is not said. A write acts at once, also on the frame that is
+    being read.
 
     Members
     -------
     i : stream of `request_layout`
     o : stream of `sample_layout`
     row, column : of the pixel at `i`, constant while it waits
-    table_index, upload_data, upload_write : writes the samples of pixel number `table_index`; beyond the last, nothing
+    table_index, upload_data, upload_write : writes the samples of pixel number `table_index`; beyond the last, nothing.
+        Index and samples stay for one clock more.
     """
 
-    latency = 1
+    latency = 2
 
     def __init__(self, params: Params):
         self._params = params
@@ -49,29 +51,39 @@ class Upload(wiring.Component):
     def elaborate(self, platform):
         params = self._params
         m = Module()
-        pair = data.StructLayout({"reset": params.sample_bits, "signal": params.sample_bits})
         pixels = params.rows * params.columns
-        m.submodules.samples = samples = memory.Memory(shape=pair, depth=pixels, init=[], attrs=SINGLE_PORT)
+        # Sample by sample, so that a word is no wider than that of a large RAM.
+        m.submodules.samples = samples = memory.Memory(
+            shape=params.sample_bits, depth=2 * pixels, init=[], attrs=SINGLE_PORT
+        )
         write, read = samples.write_port(), samples.read_port()
         # No counter: where the columns are a power of two this is no logic at all.
         place = self.row * params.columns + self.column
-        # One address: a write holds the pixels for a clock.
+        writes_signal, writes, reads_signal, reads = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += writes_signal.eq(self.upload_write)
         m.d.comb += [
-            write.addr.eq(Mux(self.upload_write, self.table_index, place)),
+            writes.eq(self.upload_write | writes_signal),
+            reads.eq(self.i.valid & (~self.o.valid | self.o.ready) & ~writes),
+            # One address: a write holds the pixels.
+            write.addr.eq(Mux(writes, Cat(writes_signal, self.table_index), Cat(reads_signal, place))),
+            write.en.eq(writes & (self.table_index < pixels)),
+            write.data.eq(Mux(writes_signal, self.upload_data[SIGNAL_PLACE:], self.upload_data)),
             read.addr.eq(write.addr),
-            write.en.eq(self.upload_write & (self.table_index < pixels)),
-            write.data.reset.eq(self.upload_data),
-            write.data.signal.eq(self.upload_data[SIGNAL_PLACE:]),
-            read.en.eq(self.i.ready),
-            self.i.ready.eq((~self.o.valid | self.o.ready) & ~self.upload_write),
-            self.o.payload.reset.eq(read.data.reset),
-            self.o.payload.signal.eq(read.data.signal),
+            read.en.eq(reads),
+            self.i.ready.eq(reads & reads_signal),
+            self.o.payload.signal.eq(read.data),
         ]
+        with m.If(writes):
+            # The reset sample may be another one now.
+            m.d.sync += reads_signal.eq(0)
+        with m.Elif(reads):
+            m.d.sync += reads_signal.eq(~reads_signal)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(self.i.ready):
             m.d.sync += [
-                self.o.valid.eq(self.i.valid),
+                self.o.valid.eq(1),
+                self.o.payload.reset.eq(read.data),
                 self.o.payload.row_last.eq(self.i.payload.row_last),
                 self.o.payload.last.eq(self.i.payload.last),
             ]

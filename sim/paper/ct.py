@@ -71,7 +71,8 @@ def ct(parts: Mapping[str, float]) -> Part:
         "rate = rows x columns x views a rotation x bits / rotation time. The detectors are typical of their class, "
         "not the paper's: its list is in its supplement. All samples have 20 bits.",
         "A kept part of about one half does not bring 40 Gbit/s under the 10 Gbit/s of a slip ring: that needs a "
-        "quarter. It moves the limit by one class of scanners.",
+        "quarter. It moves the limit by one class of scanners. The bits on the wire are those of radiographs in 8 "
+        "bits: what views of a CT scanner take has not been measured.",
     ]
     rows = [
         [

@@ -62,7 +62,7 @@ def device(material: Material) -> Part:
         "The linear ranges are read off computed curves of current against dose rate: the longest stretch within 5 % "
         "of a straight line. The ends are the record's, from the paper, and the lower one of the passivated device is "
         "where its measurement began. Of the device without passivation the paper gives 68 dB alone; where they lie, "
-        "and how it bends below, is assumed, so that a line through the middle of its curve sees a few decibels more.",
+        "and how it bends below, is assumed.",
     ]
     return Part(TITLE, text, findings, pictures)
 

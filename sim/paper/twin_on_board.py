@@ -29,10 +29,10 @@ from sim.virtual_board import VirtualBoard
 TITLE = "8. The twin on the gateware"
 STEP = 4
 """Every so many pixels of the radiograph: enough windows to mean something, few enough for seconds."""
-DOSE_UGY = 2.0
+DOSE_UGY = 12.0
 COUNT_TIME_S = 1e-3
-LEAST_TRANSMISSION = 0.02
-THRESHOLD = 160
+LEAST_TRANSMISSION = 0.1
+THRESHOLD = 100
 SECONDS = 60.0
 
 

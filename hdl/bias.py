@@ -26,8 +26,6 @@ ENTRIES = 4
 """Places of the table for a sub-pixel: zero, span of positive weights, span of negative ones, one that is unused."""
 _TABLE = 256
 _HALF_PERIOD = 20
-_MEMORY_AND_SELECTION = 60_000_000
-"""Hertz up to which one clock is enough to read the memory and to select a bit; above, a register comes between."""
 _WORD = 24
 """Bits of a word: command, channel, code."""
 _HEADER = _WORD - CODE_BITS
@@ -182,9 +180,11 @@ class Bias(wiring.Component):
     def _compute(self, m, read, phase, bit, bit_ends) -> tuple[Signal, Signal]:
         """The code of the sub-pixel, which SEND shifts out at its upper end; and the two bits above it."""
         code, beyond = Signal(CODE_BITS), Signal(2)
-        # Out of a register: it may come out of a memory.
-        weight = Signal.like(self.weight)
-        m.d.sync += weight.eq(self.weight)
+        weight = self.weight
+        if self._params.is_pipelined:
+            # It may come out of a memory.
+            weight = Signal.like(weight)
+            m.d.sync += weight.eq(self.weight)
         negative = weight[-1]
         adds = phase == Phase.ADD
         entry = Mux(adds, Cat(~negative, negative), 0)
@@ -193,7 +193,7 @@ class Bias(wiring.Component):
         looked_up = Signal(CODE_BITS)
         with m.If(~self.table_write):
             m.d.sync += looked_up.eq(read.data)
-        if self._params.clock_frequency > _MEMORY_AND_SELECTION:
+        if self._params.is_pipelined:
             shown = Signal(CODE_BITS)
             m.d.sync += shown.eq(looked_up)
             looked_up = shown

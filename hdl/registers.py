@@ -176,7 +176,6 @@ class RegisterBank(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        self._word = Signal(32)
         initial, described = self._initial()
         # A word that is written in the clock of its look-up is looked up again, or not at all, before it is used.
         m.submodules.values = values = memory.Memory(shape=32, depth=len(initial), init=initial)
@@ -188,8 +187,11 @@ class RegisterBank(wiring.Component):
         first, final = (min(_SETTING_PLACES), max(_SETTING_PLACES))
         bus, copied, shown = self.bus, Signal(7, init=first), Signal(8)
         known = ~bus.address[7:].any()
-        # Out of a register: the word on the bus comes out of a memory.
-        m.d.sync += self._word.eq(bus.value)
+        self._word = bus.value
+        if self._params.is_pipelined:
+            # It comes out of a memory.
+            self._word = Signal(32)
+            m.d.sync += self._word.eq(bus.value)
         m.d.comb += [
             durations.addr.eq(self.duration_address),
             self.duration.eq(durations.data),
@@ -279,7 +281,7 @@ class RegisterBank(wiring.Component):
     def _live(self, m: Module, address: Signal) -> Signal:
         """What registers read that are not in the memory, which holds 0 for them; 0 for all others."""
         # Kept as it is: the memory, which is slow, comes in behind it.
-        live = Signal(32, attrs={"keep": 1})
+        live = Signal(32)
         with m.Switch(address):
             for register in REGISTERS:
                 if register.access is Access.STATUS:

@@ -24,7 +24,11 @@ USUAL = (24, 66.667)
 
 
 def _build(kernel_size: int, megahertz: float) -> Build:
-    params = Params(rows=8, columns=8, kernel_size=kernel_size, clock_frequency=round(megahertz * 1e6))
+    # A slow clock has fewer registers.
+    multipliers = 1 if megahertz < 60 else kernel_size**2
+    params = Params(
+        rows=8, columns=8, kernel_size=kernel_size, multipliers=multipliers, clock_frequency=round(megahertz * 1e6)
+    )
     label = f"{kernel_size}x{kernel_size} {megahertz:g} MHz"
     return Build(label, partial(Bias, params), wanted=megahertz in USUAL)
 

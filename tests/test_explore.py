@@ -113,6 +113,12 @@ def test_less_of_anything_is_worse(problem: Problem) -> None:
     assert evaluate(problem, replace(GOOD, pga_gain=5)).f1 < best.f1  # the chip is full
 
 
+def test_the_chips_gain_counts_once(problem: Problem) -> None:
+    """Twice the gain and twice the threshold keep the same edges; the gateware must not amplify again."""
+    once, twice = (evaluate(problem, replace(SENSOR, pga_gain=gain, edge_threshold=220 << gain)) for gain in (0, 1))
+    assert twice.kept == pytest.approx(once.kept, rel=0.02)
+
+
 def test_a_uart_carries_ten_bits_a_byte() -> None:
     assert link_frames_s(8000, 1_000_000) == pytest.approx(100)
 

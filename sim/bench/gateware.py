@@ -157,7 +157,7 @@ def main(console: Console, folder: Path | None) -> list[Figure]:
     console.print("placing and routing ...")
     with ThreadPoolExecutor(2) as pool:
         jobs = [
-            pool.submit(build, target, partial(Wire, Params(sample_bits=bits)), bits)
+            pool.submit(build, target, partial(Wire, Params(sample_bits=bits)), f"{bits}")
             for target in targets
             for bits in SAMPLE_BITS
         ]
@@ -167,12 +167,12 @@ def main(console: Console, folder: Path | None) -> list[Figure]:
         table.add_column(column, justify="left" if column == "FPGA" else "right")
     for each in builds:
         middle, best = f"{median(each.megahertz):.1f}", f"{max(each.megahertz):.1f}"
-        numbers = (each.sample_bits, each.luts, each.flip_flops, each.cells, each.block_rams, middle, best)
+        numbers = (each.variant, each.luts, each.flip_flops, each.cells, each.block_rams, middle, best)
         table.add_row(each.target, *map(str, numbers))
     console.print(table)
     for each in builds:
         steps = " -> ".join(f"{net} ({time:g})" for net, time in each.path)
-        console.print(f"critical path, {each.target}, {each.sample_bits} bit, ns: {steps}")
+        console.print(f"critical path, {each.target}, {each.variant} bit, ns: {steps}")
 
     clocks = timings()
     table = Table(title="Clocks: two frames of 32x32 without a pause, a link that takes a byte a clock")

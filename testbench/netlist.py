@@ -161,6 +161,9 @@ def connect(netlist: Mapping[str, Any], models: Models) -> None:
     with a pad of its own gets that.
     """
     cells = netlist["modules"]["top"]["cells"]
+    # The model of a pin goes both ways, and no simulator takes an input for that.
+    for one in netlist["modules"]["top"]["ports"].values():
+        one["direction"] = "inout"
     nets = [bit for cell in cells.values() for bits in cell["connections"].values() for bit in bits]
     free = 1 + max(bit for bit in nets if isinstance(bit, int))
     for name, cell in cells.items():

@@ -107,6 +107,9 @@ def verilog(board: Board, stage: Stage, changed: bool = False, work: Path = buil
             netlist = json.loads(source.read_text(encoding="utf-8"))
             # The cells' empty modules stand beside it.
             netlist["modules"] = {"top": netlist["modules"]["top"]}
+            # The model of a pin goes both ways, and no simulator takes an input for that.
+            for port in netlist["modules"]["top"]["ports"].values():
+                port["direction"] = "inout"
             if stage == Stage.ROUTED:
                 connect(netlist, models)
             if changed:
@@ -161,9 +164,6 @@ def connect(netlist: Mapping[str, Any], models: Models) -> None:
     with a pad of its own gets that.
     """
     cells = netlist["modules"]["top"]["cells"]
-    # The model of a pin goes both ways, and no simulator takes an input for that.
-    for one in netlist["modules"]["top"]["ports"].values():
-        one["direction"] = "inout"
     nets = [bit for cell in cells.values() for bits in cell["connections"].values() for bit in bits]
     free = 1 + max(bit for bit in nets if isinstance(bit, int))
     for name, cell in cells.items():

@@ -183,6 +183,11 @@ def connect(netlist: Mapping[str, Any], models: Models) -> None:
             driver["port_directions"]["D_IN_0"], cell["port_directions"]["PACKAGEPIN"] = "output", "input"
             driver["connections"]["D_IN_0"] = cell["connections"]["PACKAGEPIN"] = [free]
             free += 1
+        if cell["type"] == "ICESTORM_PLL":
+            # nextpnr leaves out the one of both that has no part in it.
+            for port in ("REFERENCECLK", "PACKAGEPIN"):
+                cell["connections"].setdefault(port, [])
+                cell["port_directions"][port] = "input"
         for port, bits in cell["connections"].items():
             if not bits and cell["port_directions"][port] == "input":
                 bits.append("1" if port in models.pulled_up else "0")

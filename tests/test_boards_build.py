@@ -111,3 +111,8 @@ def test_icebreaker(folder: Path) -> None:
     logic = result.cells[board.flow.logic]
     assert logic.used <= 0.9 * logic.available
     assert build.bitstream(board, folder / "out").stat().st_size > 100_000
+    # Synthesis once took a register into two multipliers, and neither had what it held.
+    cells = json.loads((folder / board.name / "top.json").read_text())["modules"]["top"]["cells"]
+    multipliers = {name: cell["connections"] for name, cell in cells.items() if cell["type"] == "SB_MAC16"}
+    assert len(multipliers) == 4
+    assert not [name for name, ports in multipliers.items() if "x" in [bit for port in "ABCD" for bit in ports[port]]]

@@ -256,9 +256,8 @@ def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
-@pytest.mark.parametrize(
-    "choice", [pytest.param(GOOD, marks=pytest.mark.slow), replace(SENSOR, pga_gain=1)], ids=["gateware", "sensor"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", [GOOD, replace(SENSOR, pga_gain=1)], ids=["gateware", "sensor"])
 def test_the_chosen_settings_reach_the_gateware(problem: Problem, tmp_path: Path, choice: Choice) -> None:
     """File, host library, virtual board: what comes back is the golden model's."""
     trial = Trial(choice, outcome(0.8))

@@ -20,8 +20,8 @@ from sim.bench.figures import Figure, installed, save, show
 from sim.bench.fpga import TARGETS, YOSYS, Build, build
 
 ROWS = 8
-COLUMNS = (32, 128, 512, 2048)
-KERNELS = (3, 5)
+BUILDS = ((32, 3), (128, 3), (512, 3), (2048, 3), (32, 5))
+"""(columns, kernel size)."""
 SEEDS = (1,)
 REQUIRED = 100
 """Megahertz of the ECP5 boards."""
@@ -39,7 +39,7 @@ def main(console: Console, folder: Path | None) -> list[Figure]:
     if len(installed((YOSYS, target.package), console)) < 2:
         return []
     console.print("placing and routing ...")
-    variants = {(columns, size): f"{columns} columns {size}x{size}" for size in KERNELS for columns in COLUMNS}
+    variants = {(columns, size): f"{columns} columns {size}x{size}" for columns, size in BUILDS}
     with ThreadPoolExecutor(2) as pool:
         jobs = {
             key: pool.submit(build, target, partial(Readout, _params(*key)), name, SEEDS)

@@ -46,6 +46,8 @@ def test_global_nets_get_their_source() -> None:
     assert wires["$gbuf_pll_pllout_a"]["USER_SIGNAL_TO_GLOBAL_BUFFER"] == wires["pll_PLL"]["PLLOUT_A_GLOBAL"]
     assert wires["$gbuf_pin_io"]["USER_SIGNAL_TO_GLOBAL_BUFFER"] == wires["pin"]["GLOBAL_BUFFER_OUTPUT"]
     assert wires["pll_PLL"]["PACKAGEPIN"] == wires["pin"]["D_IN_0"]
+    # The input that the PLL does not use is there all the same, and low.
+    assert wires["pll_PLL"].pop("REFERENCECLK") == ["0"]
     nets = [bit for bits in (wires["pll_PLL"], wires["pin"]) for port in bits.values() for bit in port]
     assert len(set(nets)) == 3
 

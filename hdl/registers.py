@@ -280,7 +280,6 @@ class RegisterBank(wiring.Component):
 
     def _live(self, m: Module, address: Signal) -> Signal:
         """What registers read that are not in the memory, which holds 0 for them; 0 for all others."""
-        # Kept as it is: the memory, which is slow, comes in behind it.
         live = Signal(32)
         with m.Switch(address):
             for register in REGISTERS:

@@ -1,0 +1,37 @@
+"""The command `edgeray`; `edgeray --help` lists what it can do.
+
+Exit codes: 0 done and complete, 1 a failure or disagreement, 2 wrong usage or a wrong value, 3 no device, or one that
+stopped answering, 4 data incomplete, 5 version mismatch.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from edgeray.cli import check
+from edgeray.cli.common import tell
+from edgeray.errors import EdgerayError
+
+app = typer.Typer(
+    name="edgeray",
+    help="Readout of X-ray detectors that compute while they sense.",
+    epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 no device, 4 data incomplete, 5 version mismatch.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (check.audit, check.selftest):
+    app.command(rich_help_panel="Check")(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with `arguments` (those of the process by default); returns its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(words, prog_name="edgeray")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except EdgerayError as error:
+        return tell(error, as_json="--json" in words)
+    return 0

@@ -2,8 +2,9 @@
 
 Settings <-> [settings_file] <-> file; Device.configure(read(path, device.detector, device.tick_rate))
 
-The file has one key a setting, by its register's name: modes by theirs ("EDGE"), times in seconds, the kernel as a
-table, and in the table `detector` what the settings were made for. A setting that a file leaves out has its default.
+The file has one key a setting, by its register's name, as `edgeray.configuration` reads it: modes by their names, times
+in seconds or as "900us", the kernel by name or as a table; and in the table `detector` what the settings were made for.
+A setting that a file leaves out has its default.
 """
 
 import json
@@ -11,11 +12,11 @@ import tomllib
 from dataclasses import fields
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
+from edgeray.configuration import TIMES, Configuration
 from edgeray.errors import EdgerayError
 from edgeray.protocol.detector import Detector
-from edgeray.protocol.kernels import Kernel, KernelError
+from edgeray.protocol.kernels import Kernel
 from edgeray.protocol.registers import BY_NAME
 from edgeray.protocol.settings import SettingError, Settings
 
@@ -23,7 +24,6 @@ FORMAT = "edgeray settings 1"
 GEOMETRY = ("rows", "columns", "guard_ring", "sample_bits")
 """What settings are made for: thresholds and offsets are in codes of its samples. A larger kernel size does no harm."""
 _DEFAULTS = {one.name: getattr(Settings(), one.name) for one in fields(Settings)}
-_TIMES = frozenset(name for name in _DEFAULTS if name in BY_NAME and BY_NAME[name].unit == "tick")
 
 
 class SettingsFileError(EdgerayError, ValueError):
@@ -35,6 +35,15 @@ def write(path: str | Path, settings: Settings, detector: Detector, tick_rate: i
 
     Raises SettingError where they do not fit the detector, SettingsFileError where the file cannot be written.
     """
+    written = text(settings, detector, tick_rate)
+    try:
+        Path(path).write_text(written, encoding="utf-8")
+    except OSError as error:
+        raise SettingsFileError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def text(settings: Settings, detector: Detector, tick_rate: int) -> str:
+    """What `write` writes. Raises SettingError where the settings do not fit the detector."""
     for _ in settings.registers(detector):
         pass  # raises where a setting is wrong
     lines = [f"format = {_text(FORMAT)}", ""]
@@ -43,7 +52,7 @@ def write(path: str | Path, settings: Settings, detector: Detector, tick_rate: i
         if isinstance(value, Kernel):
             continue
         unit = BY_NAME[name].unit
-        if name in _TIMES:
+        if name in TIMES:
             lines.append(f"{name} = {value / tick_rate!r} # s, {value} ticks")
         else:
             lines.append(f"{name} = {_toml(_DEFAULTS[name], value)}" + (f" # {unit}" if unit else ""))
@@ -57,10 +66,7 @@ def write(path: str | Path, settings: Settings, detector: Detector, tick_rate: i
     lines += [f"    {list(row)}," for row in kernel.weights]
     lines += ["]", f"shift = {kernel.shift}", f"source = {_text(kernel.source)}"]
     lines += ["", "[detector]", *(f"{name} = {getattr(detector, name)}" for name in GEOMETRY), ""]
-    try:
-        Path(path).write_text("\n".join(lines), encoding="utf-8")
-    except OSError as error:
-        raise SettingsFileError(f"{path} cannot be written: {error.strerror}") from None
+    return "\n".join(lines)
 
 
 def read(path: str | Path, detector: Detector, tick_rate: int) -> Settings:
@@ -75,36 +81,34 @@ def read(path: str | Path, detector: Detector, tick_rate: int) -> Settings:
     SettingError : a value that this detector cannot take.
     """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        written = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsFileError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SettingsFileError(f"{path} is no TOML file: {error}") from None
-    if content.pop("format", None) != FORMAT:
-        raise SettingsFileError(f"{path} holds no settings of this version: its format should be {FORMAT!r}")
-    _check_detector(path, content.pop("detector", {}), detector)
-    values: dict[str, Any] = {}
-    for name, value in content.items():
-        if name not in _DEFAULTS:
-            raise SettingsFileError(f"{path}: there is no setting {name!r}")
-        try:
-            values[name] = _kernel(value) if name == "kernel" else _value(name, value, tick_rate)
-        except (KernelError, _WrongKind) as error:
-            raise SettingsFileError(f"{path}: {error}") from None
-    settings = Settings(**values)
+    configuration = parse(written, detector, str(path))
     try:
-        for _ in settings.registers(detector):
-            pass
+        return configuration.settings(Settings(), detector, tick_rate)
     except SettingError as error:
         raise SettingError(f"{path}: {error}") from None
-    return settings
 
 
-class _WrongKind(ValueError):
-    """A value that is not of its key's kind."""
+def parse(written: str, detector: Detector, name: str) -> Configuration:
+    """The settings in a text, of a file called `name`, for `detector`. Raises SettingsFileError as `read` does."""
+    try:
+        content = tomllib.loads(written)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsFileError(f"{name} is no TOML file: {error}") from None
+    if content.pop("format", None) != FORMAT:
+        raise SettingsFileError(f"{name} holds no settings of this version: its format should be {FORMAT!r}")
+    _check_detector(name, content.pop("detector", {}), detector)
+    try:
+        return Configuration.of(content)
+    except SettingError as error:
+        raise SettingsFileError(f"{name}: {error}") from None
 
 
-def _check_detector(path: str | Path, made_for: object, detector: Detector) -> None:
+def _check_detector(path: str, made_for: object, detector: Detector) -> None:
     if not isinstance(made_for, dict) or not set(made_for) <= set(GEOMETRY):
         raise SettingsFileError(f"{path}: detector is a table of {', '.join(GEOMETRY)}, not {made_for!r}")
     for name, value in made_for.items():
@@ -113,34 +117,6 @@ def _check_detector(path: str | Path, made_for: object, detector: Detector) -> N
                 f"{path} was made for a detector with {name} {value}; this one has {getattr(detector, name)}. Choose "
                 "settings for this one, or take the table `detector` out of the file where they suit both"
             )
-
-
-def _value(name: str, value: object, tick_rate: int) -> int | bool:
-    """The setting's value in its register's unit."""
-    default = _DEFAULTS[name]
-    if name in _TIMES:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            raise _WrongKind(f"{name} is a time in seconds, 0 or more, not {value!r}")
-        return max(round(value * tick_rate), 1 if value else 0)
-    if isinstance(default, IntEnum):
-        names = type(default).__members__
-        if not isinstance(value, str) or value not in names:
-            raise _WrongKind(f"{name} is one of {', '.join(names)}, not {value!r}")
-        return names[value]
-    if type(value) is not type(default):
-        kind = "true or false" if isinstance(default, bool) else "a whole number"
-        raise _WrongKind(f"{name} is {kind}, not {value!r}")
-    return value  # type: ignore[return-value]
-
-
-def _kernel(value: object) -> Kernel:
-    """The kernel of a table; KernelError, _WrongKind."""
-    if not isinstance(value, dict) or not {"name", "weights"} <= set(value) <= {"name", "weights", "shift", "source"}:
-        raise _WrongKind(f"kernel is a table of name, weights, shift and source, not {value!r}")
-    weights, shift = value["weights"], value.get("shift", 0)
-    if not isinstance(weights, list) or not all(isinstance(row, list) for row in weights) or type(shift) is not int:
-        raise _WrongKind("kernel has rows of weights and a whole shift")
-    return Kernel(str(value["name"]), tuple(map(tuple, weights)), shift, str(value.get("source", "user")))
 
 
 def _toml(default: object, value: int) -> str:

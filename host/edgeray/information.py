@@ -1,0 +1,146 @@
+"""What a board says of itself: identity, geometry, build, state, counters, link.
+
+registers -> Information -> `edgeray info`; Identity, read before anything is trusted -> `edgeray doctor`, `devices`
+"""
+
+from dataclasses import dataclass
+
+from edgeray.channel import Channel, Command
+from edgeray.device import Device
+from edgeray.errors import NoDeviceError, VersionMismatch
+from edgeray.ports import serial_number
+from edgeray.protocol.detector import Detector
+from edgeray.protocol.registers import (
+    BY_NAME,
+    PRODUCT_ID,
+    PROTOCOL_VERSION,
+    STATE_BITS,
+    Convolution,
+    register_map_hash,
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who answers, and in which language."""
+
+    product_id: int
+    protocol_version: int
+    register_map_hash: int
+
+    def check(self, url: str) -> None:
+        """Raises NoDeviceError where this is no edgeray board, VersionMismatch where it is one of another version."""
+        if self.product_id != PRODUCT_ID:
+            raise NoDeviceError(
+                f"{url!r} is no edgeray board: its product id is {self.product_id:#010x}, not {PRODUCT_ID:#010x}"
+            )
+        if self.protocol_version != PROTOCOL_VERSION:
+            raise VersionMismatch("protocol version", str(self.protocol_version), str(PROTOCOL_VERSION))
+        ours = register_map_hash()
+        if self.register_map_hash != ours:
+            raise VersionMismatch("register map", f"{self.register_map_hash:#010x}", f"{ours:#010x}")
+
+
+def identity(channel: Channel, *, tries: int = 3) -> Identity:
+    """Identity of the board behind `channel`, whatever its version. Raises DeviceTimeout, CommandRefused, LinkError."""
+    names = ("product_id", "protocol_version", "register_map_hash")
+    return Identity(*channel.run([Command(name, BY_NAME[name].address) for name in names], tries=tries))
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a build of the gateware has; names and units as in the register map."""
+
+    multipliers: int
+    buffer_bytes: int
+    rows_per_packet: int
+    audit_memory: bool
+    upload_memory: bool
+    bias_dac: bool
+    convolution: Convolution
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Counts of the latest series; `command_errors` since reset."""
+
+    triggered: int
+    dropped: int
+    railed: int
+    pga_saturated: int
+    correction_saturated: int
+    convolution_saturated: int
+    command_errors: int
+
+
+@dataclass(frozen=True)
+class Information:
+    """A board, at one moment.
+
+    serial_number : of its USB adapter; None where the link has none.
+    tick_rate : hertz.
+    uptime : seconds since its reset.
+    state : names of the state bits that are set.
+    generation : settings taken over since reset, modulo 2**16.
+    image_id : of the frame in flight, or of the last one.
+    baudrate : bits a second of its UART, as `uart_divisor` ticks a bit make it; nothing to a socket.
+    """
+
+    url: str
+    identity: Identity
+    serial_number: str | None
+    tick_rate: int
+    uptime: float
+    detector: Detector
+    build: Build
+    state: tuple[str, ...]
+    generation: int
+    image_id: int
+    counters: Counters
+    uart_divisor: int
+    baudrate: float
+
+
+_COUNTERS = tuple(Counters.__dataclass_fields__)
+_BUILD = tuple(Build.__dataclass_fields__)
+_OTHERS = ("state", "generation", "image_id", "uart_divisor")
+
+
+def information(device: Device) -> Information:
+    """Ask the board for all of it. Raises DeviceTimeout, LinkError."""
+    names = (*_BUILD, *_COUNTERS, *_OTHERS)
+    words = device.channel.run([Command(name, BY_NAME[name].address) for name in names])
+    value = dict(zip(names, words, strict=True))
+    return Information(
+        url=device.url,
+        identity=identity(device.channel),
+        serial_number=serial_number(device.url),
+        tick_rate=device.tick_rate,
+        uptime=ticks(device) / device.tick_rate,
+        detector=device.detector,
+        build=Build(
+            multipliers=value["multipliers"],
+            buffer_bytes=value["buffer_bytes"],
+            rows_per_packet=value["rows_per_packet"],
+            audit_memory=bool(value["audit_memory"]),
+            upload_memory=bool(value["upload_memory"]),
+            bias_dac=bool(value["bias_dac"]),
+            convolution=Convolution(value["convolution"]),
+        ),
+        state=tuple(one.name for one in STATE_BITS if value["state"] >> STATE_BITS.offset(one.name) & 1),
+        generation=value["generation"],
+        image_id=value["image_id"],
+        counters=Counters(**{name: value[name] for name in _COUNTERS}),
+        uart_divisor=value["uart_divisor"],
+        baudrate=device.tick_rate / value["uart_divisor"] if value["uart_divisor"] else float("nan"),
+    )
+
+
+def ticks(device: Device) -> int:
+    """Ticks since the board's reset. Raises DeviceTimeout, LinkError."""
+    high = device.read("ticks_high")
+    while True:
+        low, after = device.read("ticks_low"), device.read("ticks_high")
+        if after == high:  # the low half did not overflow between
+            return high << 32 | low
+        high = after

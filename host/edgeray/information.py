@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from edgeray.channel import Channel, Command
 from edgeray.device import Device
-from edgeray.errors import NoDeviceError, VersionMismatch
+from edgeray.errors import EdgerayError, NoDeviceError, VersionMismatch
+from edgeray.link import Link
 from edgeray.ports import serial_number
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.registers import (
@@ -45,6 +46,26 @@ def identity(channel: Channel, *, tries: int = 3) -> Identity:
     """Identity of the board behind `channel`, whatever its version. Raises DeviceTimeout, CommandRefused, LinkError."""
     names = ("product_id", "protocol_version", "register_map_hash")
     return Identity(*channel.run([Command(name, BY_NAME[name].address) for name in names], tries=tries))
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What answers at a URL: `identity`, None where nothing does; `error` is why it cannot be used, "" where it can."""
+
+    identity: Identity | None
+    error: str
+
+
+def probe(url: str, *, reply_timeout: float = 0.3) -> Probe:
+    """Open `url` and ask who is there."""
+    found = None
+    try:
+        with Link(url) as link:
+            found = identity(Channel(link, reply_timeout=reply_timeout), tries=2)
+            found.check(url)
+    except EdgerayError as error:
+        return Probe(found, str(error))
+    return Probe(found, "")
 
 
 @dataclass(frozen=True)

@@ -248,7 +248,7 @@ def test_it_ends_when_the_client_goes_in_the_middle_of_a_series(small: VirtualBo
         device.configure(SETTINGS["raw"])
         frames = iter(device.capture(0, timeout=SECONDS))
         next(frames)
-        device._link.close()
+        device.channel.close()
     assert small.wait(SECONDS) == 0
 
 

@@ -1,7 +1,7 @@
 """Host side of the edgeray X-ray detector readout.
 
 with edgeray.open("/dev/ttyUSB0") as device:
-    device.configure(Settings(kernel=KERNELS["laplacian"], edge_threshold=20))
+    device.configure(kernel="laplacian", edge_threshold=20, count_time="900us")
     for frame in device.capture(100):
         ...
     print(device.ledger)
@@ -10,6 +10,7 @@ with edgeray.open("/dev/ttyUSB0") as device:
 from edgeray.audit import Audit, Disagreement, audit, audit_device
 from edgeray.capture import Capture
 from edgeray.channel import REPLY_TIMEOUT
+from edgeray.consumer import Consumer
 from edgeray.decoder import Decoder, Frame
 from edgeray.device import Device
 from edgeray.edges import edges
@@ -37,7 +38,9 @@ from edgeray.protocol.registers import SampleSource
 from edgeray.protocol.settings import SettingError, Settings
 from edgeray.replay import Replay, replay
 from edgeray.selftest import SelfTest, selftest
+from edgeray.series import FrameKind, SeriesHeader
 from edgeray.splitter import Splitter
+from edgeray.state import State
 
 __all__ = [
     "KERNELS",
@@ -46,6 +49,7 @@ __all__ = [
     "Capture",
     "CaptureFileError",
     "CommandRefused",
+    "Consumer",
     "DataIncomplete",
     "Decoder",
     "Detector",
@@ -54,6 +58,7 @@ __all__ = [
     "Disagreement",
     "EdgerayError",
     "Frame",
+    "FrameKind",
     "GeometryError",
     "Injection",
     "Kernel",
@@ -66,9 +71,11 @@ __all__ = [
     "Replay",
     "SampleSource",
     "SelfTest",
+    "SeriesHeader",
     "SettingError",
     "Settings",
     "Splitter",
+    "State",
     "Stitch",
     "UploadError",
     "VersionMismatch",

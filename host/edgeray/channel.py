@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edgeray.closing import Closing
 from edgeray.errors import CommandRefused, DeviceTimeout
 from edgeray.link import Link
 from edgeray.protocol.packets import (
@@ -101,7 +102,7 @@ class _Waiting:
     deadline: float
 
 
-class Channel:
+class Channel(Closing):
     """Commands over a link.
 
     Members
@@ -124,6 +125,10 @@ class Channel:
         """Whether no number that the board may remember can come back soon."""
         self._waiting: dict[int, _Waiting] = {}
         self._replies: dict[int, Packet] = {}
+
+    def close(self) -> None:
+        """Close the link."""
+        self.link.close()
 
     def pump(self, timeout: float) -> bool:
         """Take what the link has, waiting at most `timeout` seconds for it; False where nothing came.

@@ -2,42 +2,34 @@
 
 import contextlib
 import weakref
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeray.capture import DEFAULT, Capture, DefaultTimeout
+from edgeray.capture import DEFAULT, Capture, DefaultTimeout, header_of
 from edgeray.channel import REPLY_TIMEOUT, Channel, Command
 from edgeray.closing import Closing
-from edgeray.errors import CommandRefused, DeviceTimeout, EdgerayError, NoDeviceError, UploadError, VersionMismatch
+from edgeray.consumer import Consumer
+from edgeray.errors import CommandRefused, EdgerayError, UploadError
+from edgeray.identity import identify
 from edgeray.injection import Injection
 from edgeray.ledger import Ledger
 from edgeray.link import DEFAULT_BAUDRATE, Link
-from edgeray.protocol.detector import Detector, GeometryError
-from edgeray.protocol.packets import BLOCK_WORDS, VERSION
-from edgeray.protocol.registers import (
-    BY_NAME,
-    COMMAND_BITS,
-    PRODUCT_ID,
-    PROTOCOL_VERSION,
-    REGISTERS,
-    Access,
-    Register,
-    register_map_hash,
-)
+from edgeray.protocol.registers import BY_ADDRESS, BY_NAME, COMMAND_BITS, Access, Register
 from edgeray.protocol.settings import SettingError, Settings
+from edgeray.recording import Recording
+from edgeray.replay_channel import SCHEME, ReplayChannel
+from edgeray.series import FrameKind
 from edgeray.splitter import Splitter
+from edgeray.state import State
+from edgeray.upload import CorrectionEntries, load_correction, upload
 
-CORRECTION_BLOCK = 256
-
-
-class CorrectionEntries(Protocol):
-    """What `Device.load_correction` takes: anything with the words of a correction table."""
-
-    def entries(self) -> npt.NDArray[np.uint32]:
-        """uint32[rows * columns], one `CORRECTION_ENTRY` a pixel in raster order."""
+if TYPE_CHECKING:
+    from edgeray.calibration import Calibration
+    from edgeray.configuration import Configuration, Setting
+    from edgeray.instrument import Instrument
 
 
 class Device(Closing):
@@ -45,14 +37,16 @@ class Device(Closing):
 
     Parameters
     ----------
-    url, baudrate : see `Link`.
+    url, baudrate : see `Link`; replay://file plays a recording.
     reply_timeout : seconds that one try of a command waits for its reply.
 
     Members
     -------
-    detector : geometry, as the board says it.
-    tick_rate : ticks a second of all times in registers and META.
+    identity : what the board says of itself.
+    detector, tick_rate : of these, the geometry, and ticks a second of all times in registers and META.
+    state : what it is doing.
     ledger : of the latest capture.
+    calibration : whose table the correction stage holds, where this session loaded it.
 
     Raises
     ------
@@ -63,47 +57,26 @@ class Device(Closing):
     def __init__(self, url: str, *, baudrate: int = DEFAULT_BAUDRATE, reply_timeout: float = REPLY_TIMEOUT) -> None:
         self.url = url
         self.ledger = Ledger()
+        self.state = State.NA
+        self.calibration: Calibration | None = None
+        self._requested: Configuration | None = None
         self._known: dict[int, int] = {}
         # Weak: a capture that its user let go of is to end, which its generator does when nobody holds it.
         self._capture: weakref.ref[Capture] | None = None
-        self._link = Link(url, baudrate=baudrate)
-        self.channel = Channel(self._link, reply_timeout=reply_timeout)
+        self.channel: Channel | ReplayChannel
+        if url.startswith(SCHEME):
+            self.channel = ReplayChannel(url.removeprefix(SCHEME))
+        else:
+            self.channel = Channel(Link(url, baudrate=baudrate), reply_timeout=reply_timeout)
+        self.state = State.INITIALIZE
         try:
-            self._handshake()
+            self.identity = identify(self.channel, url)
         except BaseException:
-            self._link.close()
+            self.channel.close()
             raise
+        self.detector, self.tick_rate = self.identity.detector, self.identity.tick_rate
         self.channel.splitter = Splitter(self.detector.packet_bytes)
-
-    def _handshake(self) -> None:
-        try:
-            product = self.read("product_id")
-        except (DeviceTimeout, CommandRefused) as error:
-            if self.channel.splitter.counts.unknown_version:
-                raise VersionMismatch("packet version", "another", str(VERSION)) from None
-            raise NoDeviceError(f"{self.url!r} opens, but no edgeray board answers there: {error}") from None
-        if product != PRODUCT_ID:
-            raise NoDeviceError(
-                f"{self.url!r} is no edgeray board: its product id is {product:#010x}, not {PRODUCT_ID:#010x}"
-            )
-        version = self.read("protocol_version")
-        if version != PROTOCOL_VERSION:
-            raise VersionMismatch("protocol version", str(version), str(PROTOCOL_VERSION))
-        map_hash = self.read("register_map_hash")
-        if map_hash != register_map_hash():
-            raise VersionMismatch("register map", f"{map_hash:#010x}", f"{register_map_hash():#010x}")
-        names = ("detector_rows", "detector_columns", "guard_ring", "sample_bits", "kernel_size", "tick_rate")
-        rows, columns, guard_ring, sample_bits, kernel_size, self.tick_rate = self.channel.run(
-            [Command(name, BY_NAME[name].address) for name in names]
-        )
-        try:
-            self.detector = Detector(
-                rows=rows, columns=columns, guard_ring=guard_ring, sample_bits=sample_bits, kernel_size=kernel_size
-            )
-        except GeometryError as error:
-            raise NoDeviceError(f"the board at {self.url!r} describes an impossible detector: {error}") from None
-        if not self.tick_rate:
-            raise NoDeviceError(f"the board at {self.url!r} says that its tick rate is 0")
+        self.state = State.IDLE
 
     def read(self, name: str, index: int = 0) -> int:
         """Value of register `name` (number `index` of a group), in its unit.
@@ -112,7 +85,7 @@ class Device(Closing):
         """
         register = _register(name, index)
         (word,) = self.channel.run([Command(name, register.address + index)])
-        return _signed(register, word)
+        return register.from_word(word)
 
     def write(self, name: str, value: int, index: int = 0) -> int:
         """Write register `name`; returns its value afterwards. A setting comes into force with the next `apply`.
@@ -126,17 +99,64 @@ class Device(Closing):
             raise SettingError(f"{name} takes {register.minimum} to {register.maximum}, not {value}")
         return self._write([(register, register.address + index, value)])[0]
 
-    def configure(self, settings: Settings) -> None:
+    @property
+    def settings(self) -> Settings:
+        """All settings as the board holds them, in ticks and codes: those in force, or after the next `apply`."""
+        settings = Settings.from_registers(self._read_settings(), self.detector)
+        for address, value in settings.registers(self.detector):
+            self._known[address] = value
+        return settings
+
+    @property
+    def configuration(self) -> "Configuration":
+        """All settings as the board holds them, in seconds and names; change some and hand it to `configure`."""
+        from edgeray.configuration import Configuration
+
+        return Configuration.from_settings(self.settings, self.tick_rate)
+
+    def describe(self) -> "list[Setting]":
+        """Every setting: requested in this session, actual on the board, limits, unit."""
+        from edgeray.configuration import Configuration, describe
+
+        return describe(self.settings, self.detector, self.tick_rate, self._requested or Configuration())
+
+    def configure(self, settings: "Settings | Configuration | None" = None, /, **changes: Any) -> None:
         """Write every setting that differs from what this session wrote before; `capture` (or `apply`) takes them over.
 
         The reply to each write carries the register's value, which is compared.
 
+        Parameters
+        ----------
+        settings : all settings, in ticks; or some, in seconds and names, the others stay as they are.
+        changes : some settings by name, in seconds and names, over those: count_time="900us", kernel="sobel-x".
+
         Raises SettingError where the settings do not fit this detector (nothing is written then); CommandRefused,
         DeviceTimeout, LinkError.
         """
-        wanted = list(settings.registers(self.detector))
-        changed = [(_AT[address], address, value) for address, value in wanted if self._known.get(address) != value]
-        self._write(changed)
+        state, self.state = self.state, State.CONFIGURE
+        try:
+            wanted = self._resolve(settings, changes)
+            pairs = list(wanted.registers(self.detector))
+            changed = [
+                (BY_ADDRESS[address], address, value) for address, value in pairs if self._known.get(address) != value
+            ]
+            self._write(changed)
+        finally:
+            self.state = State.IDLE if state is State.ERROR else state
+
+    def _resolve(self, settings: "Settings | Configuration | None", changes: dict[str, Any]) -> Settings:
+        """The settings that `configure` is to write."""
+        if isinstance(settings, Settings) and not changes:
+            return settings
+        from edgeray.configuration import Configuration
+
+        base = settings if isinstance(settings, Settings) else self.settings
+        said = {} if settings is None or isinstance(settings, Settings) else settings.said
+        asked = Configuration.of(said | changes)
+        wanted = asked.settings(base, self.detector, self.tick_rate)
+        before = self._requested.said if self._requested is not None else {}
+        self._requested = Configuration.of(before | asked.said)
+        return wanted
 
     def apply(self) -> None:
         """Bring all written settings into force together, between two frames."""
@@ -149,6 +169,22 @@ class Device(Closing):
     def disarm(self) -> None:
         """End the series after the frame under way."""
         self.command("disarm")
+
+    def cancel(self) -> None:
+        """End the series after the frame under way: that of this session's capture, else whatever the board is at."""
+        capture = self._capture() if self._capture is not None else None
+        if capture is None:
+            self.disarm()
+        else:
+            capture.cancel()
+
+    def abort(self) -> None:
+        """End the series now; see `Capture.abort`."""
+        capture = self._capture() if self._capture is not None else None
+        if capture is None:
+            self.disarm()
+        else:
+            capture.abort()
 
     def command(self, *names: str, tries: int = 3) -> None:
         """Write the bits `names` of the command register in one go. The board acts on them at most once.
@@ -163,29 +199,8 @@ class Device(Closing):
 
         Raises SettingError where the table is not one entry a pixel; CommandRefused, DeviceTimeout, LinkError.
         """
-        entries, pixels = table.entries(), self.detector.rows * self.detector.columns
-        if entries.shape != (pixels,):
-            raise SettingError(
-                f"a correction table for this detector has {pixels} entries, not an array of shape {entries.shape}"
-            )
-        words = entries.tolist()
-        for start in range(0, pixels, CORRECTION_BLOCK):
-            self._load_block(start, words[start : start + CORRECTION_BLOCK])
-
-    def _load_block(self, start: int, words: list[int]) -> None:
-        """Load entries from `start` on.
-
-        The board counts the entry's number up by itself, so that after a lost entry all that follow would go to the
-        wrong place. Many are under way at once and none is repeated; where one is lost, the block is written again, an
-        entry at a time.
-        """
-        data = BY_NAME["correction_data"].address
-        seat = Command("table_index", BY_NAME["table_index"].address, start)
-        self.channel.run([seat])
-        try:
-            self.channel.run([Command("correction_data", data, word) for word in words], tries=1)
-        except DeviceTimeout:
-            self.channel.run([seat, *(Command("correction_data", data, word, once=True) for word in words)])
+        self.calibration = None
+        load_correction(self.channel, self.detector, table)
 
     def capture(
         self,
@@ -193,6 +208,9 @@ class Device(Closing):
         *,
         timeout: float | DefaultTimeout | None = DEFAULT,
         record: BinaryIO | None = None,
+        consumers: Sequence[Consumer] = (),
+        kind: FrameKind = FrameKind.IMAGE,
+        instrument: "Instrument | None" = None,
     ) -> Capture:
         """Apply the settings, arm, and iterate over the frames of one series as they come; see `Capture`.
 
@@ -202,18 +220,36 @@ class Device(Closing):
         timeout : seconds without a frame packet after which DeviceTimeout is raised; None waits for ever (as long as
             the board answers). By default 5 s and ten frames for internal triggers, None for the others.
         record : binary file that takes every byte received during the capture, for `edgeray.replay`.
+        consumers : who follow the series beside the caller: files, viewers.
+        kind, instrument : what the consumers are told of the exposure, see `SeriesHeader`.
 
         Raises
         ------
         SettingError : nimages is negative or over 32 bits.
         DeviceTimeout, LinkError, CommandRefused, CaptureFileError : here or while iterating.
+        EdgerayError : what a consumer raises; before the first exposure where it cannot begin.
         """
         self._end_capture()
         if nimages is not None:
             self.write("nimages", nimages)
-        capture = Capture(self, self.setting("nimages"), timeout, record)
+        asked = self.setting("nimages")
+        following = (Recording(record), *consumers) if record is not None else tuple(consumers)
+        header = header_of(self, asked, kind, instrument) if following else None
+        capture = Capture(self, asked, timeout, following, header)
         self._capture = weakref.ref(capture)
         return capture
+
+    arm = capture
+    """SIMPLON's word: the series is armed when `capture` returns."""
+
+    def read_all(self) -> dict[str, list[int]]:
+        """Every register's values by name, a list a name; a recording of this session has them too."""
+        addresses = [address for address, one in BY_ADDRESS.items() if one.access is not Access.PULSE]
+        words = self.channel.run([Command(_label(BY_ADDRESS[at], at), at) for at in addresses])
+        values: dict[str, list[int]] = {}
+        for at, word in zip(addresses, words, strict=True):
+            values.setdefault(BY_ADDRESS[at].name, []).append(BY_ADDRESS[at].from_word(word))
+        return values
 
     def upload(self, reset: npt.NDArray[np.uint16], signal: npt.NDArray[np.uint16]) -> None:
         """Load the samples of one frame into the board, which shows them with sample_source UPLOADED, in every frame.
@@ -232,50 +268,13 @@ class Device(Closing):
                 f"the build of the board at {self.url!r} has no memory for uploaded samples; sample_source PATTERN "
                 "needs none"
             )
-        pairs = self._samples("signal", signal).astype(np.uint32) << 16 | self._samples("reset", reset)
-        words = pairs.ravel().tolist()
-        try:
-            taken = self._upload(words)
-        except DeviceTimeout:
-            # One was lost, and what came after it went to the wrong pixels: again, each when the one before is there.
-            self.write("table_index", 0)
-            self.channel.write_block(BY_NAME["upload_data"].address, words, name="upload_data")
-            taken = self.read("table_index")
-        if taken != len(words):
-            raise UploadError(
-                f"the board took the samples of {taken} pixels instead of {len(words)}; upload them again"
-            )
-
-    def _upload(self, words: list[int]) -> int:
-        """Send all blocks at once, none of them twice; returns how many words the board took."""
-        index, data = BY_NAME["table_index"].address, BY_NAME["upload_data"].address
-        blocks = [tuple(words[start : start + BLOCK_WORDS]) for start in range(0, len(words), BLOCK_WORDS)]
-        commands = [
-            Command("table_index", index, 0),
-            *(Command("upload_data", data, words=block) for block in blocks),
-            Command("table_index", index),
-        ]
-        return self.channel.run(commands, tries=1)[-1]
+        upload(self.channel, self.detector, reset, signal)
 
     def _upload_memory(self) -> int:
         address = BY_NAME["upload_memory"].address
         if address not in self._known:
             self._known[address] = self.read("upload_memory")
         return self._known[address]
-
-    def _samples(self, name: str, samples: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
-        """`samples` where they are a frame of this detector; UploadError calls them by their name."""
-        shape, full = (self.detector.rows, self.detector.columns), self.detector.full_scale
-        if samples.dtype != np.uint16 or samples.shape != shape:
-            raise UploadError(
-                f"{name} samples of this detector are uint16{list(shape)}, not {samples.dtype}{list(samples.shape)}"
-            )
-        if samples.max() > full:
-            row, column = np.argwhere(samples > full)[0]
-            raise UploadError(
-                f"{name} samples are 0 to {full}, but that of row {row}, column {column} is {samples[row, column]}"
-            )
-        return samples
 
     def inject(
         self, samples: npt.NDArray[np.uint16], *, timeout: float = 10.0, record: BinaryIO | None = None
@@ -297,9 +296,7 @@ class Device(Closing):
     @contextlib.contextmanager
     def keeping_settings(self) -> Iterator[None]:
         """Whatever is set within the `with` block: at its end all settings are what they were, and in force."""
-        addresses = [address for address, _ in Settings().registers(self.detector)]
-        words = self.channel.run([Command(_label(_AT[address], address), address) for address in addresses])
-        before = [(_AT[at], at, _signed(_AT[at], word)) for at, word in zip(addresses, words, strict=True)]
+        before = [(BY_ADDRESS[at], at, value) for at, value in self._read_settings().items()]
 
         def restore() -> None:
             self._end_capture()
@@ -314,6 +311,12 @@ class Device(Closing):
                 restore()
             raise
         restore()
+
+    def _read_settings(self) -> dict[int, int]:
+        """Address -> value of every setting register of this detector, read from the board."""
+        addresses = [address for address, _ in Settings().registers(self.detector)]
+        words = self.channel.run([Command(_label(BY_ADDRESS[at], at), at) for at in addresses])
+        return {at: BY_ADDRESS[at].from_word(word) for at, word in zip(addresses, words, strict=True)}
 
     def _end_capture(self) -> None:
         capture = self._capture() if self._capture is not None else None
@@ -341,7 +344,7 @@ class Device(Closing):
         )
         values = []
         for (register, address, value), word in zip(writes, words, strict=True):
-            values.append(_signed(register, word))
+            values.append(register.from_word(word))
             if register.access is Access.SETTING:
                 if values[-1] != value:
                     raise CommandRefused(
@@ -356,10 +359,8 @@ class Device(Closing):
             with contextlib.suppress(EdgerayError):
                 self._end_capture()
         finally:
-            self._link.close()
-
-
-_AT: dict[int, Register] = {one.address + index: one for one in REGISTERS for index in range(one.count)}
+            self.channel.close()
+            self.state = State.NA
 
 
 def _label(register: Register, address: int) -> str:
@@ -373,7 +374,3 @@ def _register(name: str, index: int) -> Register:
     if not 0 <= index < register.count:
         raise SettingError(f"{name} has {register.count} registers, there is no number {index}")
     return register
-
-
-def _signed(register: Register, word: int) -> int:
-    return word - (1 << 32) if register.signed and word >> 31 else word

@@ -115,6 +115,10 @@ class Register:
     def accepts(self, value: int) -> bool:
         return value in self.choices if self.choices else self.minimum <= value <= self.maximum
 
+    def from_word(self, word: int) -> int:
+        """The value that a 32-bit word stands for."""
+        return word - (1 << 32) if self.signed and word >> 31 else word
+
 
 def _choices(values: type[IntEnum]) -> tuple[int, ...]:
     return tuple(int(value) for value in values)
@@ -234,6 +238,7 @@ REGISTERS: tuple[Register, ...] = (
 )  # fmt: skip
 
 BY_NAME: dict[str, Register] = {register.name: register for register in REGISTERS}
+BY_ADDRESS: dict[int, Register] = {one.address + place: one for one in REGISTERS for place in range(one.count)}
 
 
 def register_map_hash() -> int:

@@ -1,6 +1,6 @@
 """The settings of a readout: one value for every setting register, checked against a detector."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from operator import index
 
@@ -72,6 +72,30 @@ class Settings:
         yield BY_NAME["kernel_shift"].address, kernel.shift
         for place, weight in enumerate(kernel.flat):
             yield BY_NAME["kernel_weights"].address + place, weight
+
+    @classmethod
+    def from_registers(cls, values: Mapping[int, int], detector: Detector) -> "Settings":
+        """What `registers` gave: address -> value. A kernel of the library has its name again, another is "board".
+
+        Raises SettingError where a register that these settings have is missing, or holds what no setting can be.
+        """
+        try:
+            said = {
+                one.name: type(one.default)(values[BY_NAME[one.name].address])
+                for one in fields(cls)
+                if one.name != "kernel"
+            }
+            size, first = detector.kernel_size, BY_NAME["kernel_weights"].address
+            flat = [values[first + place] for place in range(size**2)]
+            rows = tuple(tuple(flat[row * size : row * size + size]) for row in range(size))
+            there = Kernel("board", rows, values[BY_NAME["kernel_shift"].address], "read from the board")
+        except KeyError as error:
+            raise SettingError(f"the register at {error.args[0]:#x} is missing") from None
+        except ValueError as error:
+            raise SettingError(f"the board holds what no setting can be: {error}") from None
+        known = (one for one in KERNELS.values() if one.size <= size and one.shift == there.shift)
+        kernel = next((one for one in known if one.padded(size).weights == rows), there)
+        return cls(**said, kernel=kernel)
 
     def frame_shape(self, detector: Detector) -> tuple[int, int]:
         """(rows, columns) of the frames that these settings make: a raw frame is always the whole array."""

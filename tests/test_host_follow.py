@@ -44,9 +44,10 @@ class Follower(Consumer):
 
     def take(self, frames: Sequence[Frame]) -> None:
         self.numbers += [frame.image_id for frame in frames]
-        if self.fails_at is not None and self.numbers[-1] >= self.fails_at:
+        if self.fails_at is not None and self.numbers and self.numbers[-1] >= self.fails_at:
             raise edgeray.CaptureFileError("the disk is full")
-        self.told.set()
+        if frames:
+            self.told.set()
 
     def end(self, ledger: Ledger) -> None:
         self.ends.append(replace(ledger))

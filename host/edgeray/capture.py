@@ -266,6 +266,7 @@ def _frames(
         waited = time.monotonic() - begin
         if packets == intake.packets:
             silence, since_poll = silence + waited, since_poll + waited
+            intake.tick()
         else:
             silence, since_poll = 0.0, since_poll if is_cancelled else 0.0
             device.state = State.ACQUIRE

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 
 from edgeray.protocol.detector import Detector
-from edgeray.protocol.kernels import KERNELS, Kernel, KernelError
+from edgeray.protocol.kernels import KERNELS, WEIGHT_MAX, WEIGHT_MIN, Kernel, KernelError
 from edgeray.protocol.registers import BY_NAME, Polarity, ReadoutMode, SampleSource, ThresholdMode, TriggerMode
 from edgeray.protocol.settings import SettingError, Settings
 from edgeray.units import UnitError, quantity
@@ -201,7 +201,8 @@ def describe(settings: Settings, detector: Detector, tick_rate: int, requested: 
 
 def _setting(name: str, requested: Any, actual: Any, detector: Detector, tick_rate: int) -> Setting:
     if name == "kernel":
-        meaning = f"weights, up to {detector.kernel_size}x{detector.kernel_size}, and a scale"
+        size = detector.kernel_size
+        meaning = f"a name, or up to {size}x{size} weights of {WEIGHT_MIN} to {WEIGHT_MAX} and a shift"
         return Setting(name, requested, actual, None, None, tuple(KERNELS), "", meaning)
     register = BY_NAME[name]
     if isinstance(actual, bool | IntEnum):

@@ -24,8 +24,9 @@ class Consumer:
         """Bytes as they came on the link, before they are decoded."""
 
     def take(self, frames: Sequence[Frame]) -> None:
-        """The next frames, in order; they are the same objects that others get, so do not write to their arrays.
+        """The next frames, in order; none, now and then, while the link is silent.
 
+        They are the same objects that others get, so do not write to their arrays.
         A frame's arrays may share memory with many others: copy those that are kept for long.
         """
 

@@ -71,6 +71,10 @@ class Intake:
         self.decode()
         self._deliver(self.decoder.flush())
 
+    def tick(self) -> None:
+        """The link is silent: tell the consumers, of no frames."""
+        self._tell(lambda one: one.take(()))
+
     def _deliver(self, frames: list[Frame]) -> None:
         self.frames += frames
         if frames and self._following:

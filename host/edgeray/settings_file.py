@@ -80,17 +80,22 @@ def read(path: str | Path, detector: Detector, tick_rate: int) -> Settings:
         were made for another detector.
     SettingError : a value that this detector cannot take.
     """
+    configuration = said(path, detector)
+    try:
+        return configuration.settings(Settings(), detector, tick_rate)
+    except SettingError as error:
+        raise SettingError(f"{path}: {error}") from None
+
+
+def said(path: str | Path, detector: Detector) -> Configuration:
+    """What a file says, and nothing of what it leaves out. Raises SettingsFileError as `read` does."""
     try:
         written = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsFileError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise SettingsFileError(f"{path} is no TOML file: {error}") from None
-    configuration = parse(written, detector, str(path))
-    try:
-        return configuration.settings(Settings(), detector, tick_rate)
-    except SettingError as error:
-        raise SettingError(f"{path}: {error}") from None
+    return parse(written, detector, str(path))
 
 
 def parse(written: str, detector: Detector, name: str) -> Configuration:

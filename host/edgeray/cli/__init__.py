@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from edgeray.cli import check
+from edgeray.cli import check, config
 from edgeray.cli.common import tell
 from edgeray.errors import EdgerayError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(config.app, name="config", rich_help_panel="Measure")
 for command in (check.audit, check.selftest):
     app.command(rich_help_panel="Check")(command)
 

@@ -1,0 +1,209 @@
+"""Noise of pixels, carried through correction, kernel and rounding to the responses, and the false edges that it makes.
+
+mean, noise of the pixels, table -> [responses] -> Responses: noise of each, rate of false edges over a threshold
+
+A response over no object is q = floor((S + half) / 2**shift), S = sum of weight * pixel; pixels fluctuate on their own,
+as Gaussians in whole codes. Pixels that a kernel sees twice, beyond the imaging area's border or in a masked pixel's
+place, count once, with the sum of their weights. Where noise is a few codes, what correction and rounding make of each
+code decides how often a threshold is passed: the distribution of S is then computed code by code. Where it is more, S
+is a Gaussian.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeray.calibration.mask import lenders
+from edgeray.calibration.statistics import Floats, Mask, tail
+from edgeray.correction import CorrectionTable
+from edgeray.protocol.detector import Detector
+from edgeray.protocol.kernels import Kernel
+from edgeray.protocol.registers import GAIN_FRACTION_BITS, Convolution
+
+NARROW = 8.0
+"""Noise of a pixel, codes, up to which it is gone through code by code."""
+_WIDTH = 8.0
+"""Standard deviations that are gone through."""
+_LEAST = 0.05
+"""Noise of a pixel that shows one code all the time: it then has that code as its mean."""
+_STRIP = 1 << 20
+"""Numbers worked on at a time."""
+
+_Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Responses:
+    """Kernel responses to noise alone, at every position of the kernel in the imaging area.
+
+    mean, noise : float64[rows, columns], codes; without and with what rounding adds.
+    distribution : float64[2 * full scale + 1]: part of all responses that are -full scale to full scale; None where the
+        noise is not narrow.
+    """
+
+    mean: Floats
+    noise: Floats
+    distribution: Floats | None
+
+    def rate(self, threshold: int, *, positive: bool = False) -> float:
+        """False edges a position and frame: part of the responses with |q| >= threshold, or q >= threshold."""
+        if self.distribution is not None:
+            full = len(self.distribution) >> 1
+            upper, lower = self.distribution[full + threshold :], self.distribution[: max(0, full - threshold + 1)]
+            return float(upper.sum() + (0 if positive else lower.sum()))
+        # Halfway between the last value that is not over the threshold and the first that is.
+        rates = tail((threshold - 0.5 - self.mean) / self.noise)
+        return float((rates if positive else rates + tail((threshold - 0.5 + self.mean) / self.noise)).mean())
+
+
+def responses(
+    mean: Floats, noise: Floats, table: CorrectionTable, detector: Detector, kernel: Kernel, stride: int = 1
+) -> Responses:
+    """Responses of `kernel` to pixels of this mean and noise, float64[rows, columns], codes, behind the correction.
+
+    Positions are those of `detector.frame_shape(stride)` without the guard ring. A sensor that convolves has a kernel of
+    one pixel, whose half of full scale is 0.
+    """
+    inside = detector.convolution is Convolution.SENSOR
+    weights, shift = (np.ones((1, 1), np.int64), 0) if inside else (kernel.array, kernel.shift)
+    zero = 1 << (detector.sample_bits - 1) if inside else 0
+    factors, sources, shape = _taps(table.masked, detector, weights, stride)
+    offset, gain = (one.ravel().astype(np.int64) for one in (table.offset, table.gain))
+    pixels = _Pixels(mean.ravel(), np.maximum(noise.ravel(), _LEAST), offset, gain, zero, detector.full_scale)
+    used = np.zeros(mean.size + 1, np.bool_)
+    used[sources[factors != 0]] = True
+    means, variances = pixels.moments()
+    total = (factors * means[sources]).sum(axis=0)
+    square = (factors**2 * variances[sources]).sum(axis=0)
+    unit, step = 1 << shift, math.gcd(*weights.ravel().tolist()) or 1
+    rounding = max(0.0, 1 - (step / unit) ** 2) / 12
+    narrow = float(pixels.noise[used[:-1]].max(initial=0)) <= NARROW
+    return Responses(
+        mean=(total / unit).reshape(shape),
+        noise=np.sqrt(square / unit**2 + rounding).reshape(shape),
+        distribution=_distribution(pixels, factors, sources, shift, float(np.sqrt(square.max()))) if narrow else None,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Pixels:
+    """Pixels in one row, and behind them the constant 0 that a masked pixel without one before it shows."""
+
+    mean: Floats
+    noise: Floats
+    offset: _Integers
+    gain: _Integers
+    zero: int
+    full_scale: int
+
+    def shown(self, some: slice | npt.NDArray[np.intp]) -> tuple[_Integers, Floats]:
+        """(values behind the correction less `zero`, their probabilities), both [pixels, codes]."""
+        mean, noise = self.mean[some, None], self.noise[some, None]
+        reach = math.ceil(_WIDTH * float(noise.max())) + 1
+        codes = np.rint(mean).astype(np.int64) + np.arange(-reach, reach + 1)
+        parts = np.exp(-0.5 * np.square((codes - mean) / noise))
+        codes = (np.clip(codes, 0, self.full_scale) - self.offset[some, None]) * self.gain[some, None]
+        codes = (codes + (1 << (GAIN_FRACTION_BITS - 1))) >> GAIN_FRACTION_BITS
+        return np.clip(codes, 0, self.full_scale) - self.zero, parts / parts.sum(axis=1, keepdims=True)
+
+    def moments(self) -> tuple[Floats, Floats]:
+        """(mean, variance) of every value that is shown, the constant last."""
+        means, variances = np.full(self.mean.size + 1, -float(self.zero)), np.zeros(self.mean.size + 1)
+        step = max(1, int(_STRIP / (2 * _WIDTH * self.noise.max() + 4)))
+        for start in range(0, self.mean.size, step):
+            some = slice(start, start + step)
+            values, parts = self.shown(some)
+            means[:-1][some] = first = (parts * values).sum(axis=1)
+            variances[:-1][some] = (parts * np.square(values - first[:, None])).sum(axis=1)
+        return means, variances
+
+
+def _taps(
+    masked: Mask, detector: Detector, weights: _Integers, stride: int
+) -> tuple[_Integers, npt.NDArray[np.intp], tuple[int, int]]:
+    """(factors, sources, shape): at each of rows * columns positions, which pixels count how much; both [taps, positions].
+
+    A source is a pixel's number, row by row, or that after the last for none. None comes twice at a position but
+    with the factor 0.
+    """
+    ring, radius, first = detector.guard_ring, len(weights) // 2, detector.guard_ring + stride // 2
+    y = first + stride * np.arange(detector.imaging_rows // stride)
+    x = first + stride * np.arange(detector.imaging_columns // stride)
+    shown = lenders(detector, masked)
+    shown[shown < 0] = shown.size
+    places = []
+    for down, right in np.ndindex(weights.shape):
+        rows = np.clip(y + down - radius, ring, detector.rows - 1 - ring)
+        columns = np.clip(x + right - radius, ring, detector.columns - 1 - ring)
+        places.append(shown[rows[:, None], columns].ravel())
+    sources = np.array(places)
+    factors = np.repeat(weights.reshape(-1, 1), sources.shape[1], axis=1)
+    for tap in range(1, len(sources)):
+        same = sources[:tap] == sources[tap]
+        twice = np.flatnonzero(same.any(axis=0))
+        factors[same.argmax(axis=0)[twice], twice] += factors[tap, twice]
+        factors[tap, twice] = 0
+    return factors, sources, (len(y), len(x))
+
+
+def _distribution(
+    pixels: _Pixels, factors: _Integers, sources: npt.NDArray[np.intp], shift: int, noise: float
+) -> Floats:
+    """Part of all responses that are -full scale to full scale, by the product of the pixels' Fourier transforms.
+
+    Exact to about 1e-14. A sum of `noise` standard deviations wraps around beyond what matters.
+    """
+    full = pixels.full_scale
+    length = 1 << math.ceil(math.log2(2 * _WIDTH * noise + 64))
+    wave = np.arange(length)
+    found = np.zeros(2 * full + 1)
+    positions = factors.shape[1]
+    step = max(1, _STRIP // length)
+    for start in range(0, positions, step):
+        some = slice(start, min(start + step, positions))
+        used, places = np.unique(sources[:, some], return_inverse=True)
+        places = places.reshape(sources[:, some].shape)
+        transforms, centres = _transforms(pixels, used, length)
+        product = np.ones((some.stop - start, length), np.complex128)
+        for factor, place in zip(factors[:, some], places, strict=True):
+            # The transform of weight times a pixel is the pixel's at weight times the frequency.
+            product *= transforms[place[:, None], factor[:, None] * wave % length]
+        parts = np.maximum(np.fft.ifft(product, axis=1).real, 0.0)
+        base = (factors[:, some] * centres[places]).sum(axis=0)
+        sums = base[:, None] + (wave + length // 2) % length - length // 2
+        results = np.clip((sums + ((1 << shift) >> 1)) >> shift, -full, full) + full
+        found += np.bincount(results.ravel(), parts.ravel(), 2 * full + 1)
+    return found / found.sum()
+
+
+def _transforms(
+    pixels: _Pixels, used: npt.NDArray[np.intp], length: int
+) -> tuple[npt.NDArray[np.complex128], _Integers]:
+    """(Fourier transform of each used pixel's distribution about its centre, [pixels, length]; centres)."""
+    there = used[used < pixels.mean.size]
+    chances, centres = np.zeros((len(used), length)), np.full(len(used), -pixels.zero, np.int64)
+    if len(there):
+        values, parts = pixels.shown(there)
+        # The code in the middle is that next to the mean.
+        centres[: len(there)] = values[:, values.shape[1] // 2]
+        about = (values - centres[: len(there), None]) % length
+        np.add.at(chances, (np.arange(len(there))[:, None], about), parts)
+    chances[len(there) :, 0] = 1.0
+    return np.fft.fft(chances, axis=1), centres
+
+
+def shrunk(noise: Floats, good: Mask, degrees: int) -> Floats:
+    """Noise of the pixels, each drawn towards that of all by as much as its own estimate is uncertain.
+
+    A variance of `degrees` degrees of freedom scatters by sqrt(2 / degrees); what the good pixels' scatter more is
+    their own. Rates over a high threshold rise steeply with the noise: without this the pixels whose noise came out too
+    large by chance would make the mean rate several times too high (W. James, C. Stein, 1961).
+    """
+    variance = noise**2
+    middle = float(variance[good].mean())
+    by_chance = 2 * middle**2 / degrees
+    scatter = float(variance[good].var())
+    own = max(0.0, 1 - by_chance / scatter) if scatter else 0.0
+    return np.sqrt(np.where(good, middle + own * (variance - middle), variance))

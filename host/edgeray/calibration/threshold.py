@@ -1,0 +1,229 @@
+"""The threshold that noise stays under, predicted from the pixels' noise and checked on the board.
+
+calibration, kernel -> [predict] -> threshold, rate of false edges
+board, same exposure as the calibration's -> edge frames -> [check] -> rate measured, with its interval
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeray.calibration.errors import CalibrationError
+from edgeray.calibration.noise import Responses, responses, shrunk
+from edgeray.calibration.provenance import Provenance, board_settings, expose
+from edgeray.calibration.statistics import interval
+from edgeray.decoder import Frame
+from edgeray.protocol.kernels import Kernel
+from edgeray.protocol.registers import BY_NAME, Convolution, ReadoutMode, ThresholdMode
+from edgeray.series import FrameKind
+
+if TYPE_CHECKING:
+    from edgeray.calibration.calibration import Calibration
+    from edgeray.device import Device
+
+SIGMAS = 5.0
+QUANTILE = 0.99
+"""Of the kernel positions: so many stay under the threshold by the sigmas asked for."""
+COUNTED = 100
+"""False edges that a check should see: it also looks at a lower threshold, where there are so many."""
+NIMAGES = 1000
+MODEL = 0.25
+"""What the Gaussian prediction may be off by, as part of it, beside the counts' own scatter: noise of real pixels is
+bounded by their codes, and known from a series of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """False edges over one threshold.
+
+    predicted : rate, a kernel position and frame.
+    count, trials : false edges seen, of so many positions and frames.
+    low, high : 99 % interval of the rate measured.
+    """
+
+    threshold: int
+    predicted: float
+    count: int
+    trials: int
+    low: float
+    high: float
+
+    @property
+    def measured(self) -> float:
+        """Rate."""
+        return self.count / self.trials
+
+    @property
+    def agrees(self) -> bool:
+        """The prediction, give or take MODEL of it, lies in the interval."""
+        return self.low <= self.predicted * (1 + MODEL) and self.predicted * (1 - MODEL) <= self.high
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Threshold:
+    """The threshold of one kernel.
+
+    kernel, weights, shift : name, int64[n, n] and scale of the kernel.
+    stride, positive : of the readout; whether only positive responses are edges.
+    kind : DARK or FLAT: what noise it stays under.
+    sigmas, quantile : as asked for.
+    threshold : codes, the value for `edge_threshold`.
+    noise : noise of a response, median over the positions, codes.
+    largest_noise : the largest of them: at the border the kernel sees pixels twice.
+    predicted : rate of false edges, a position and frame, at `threshold`.
+    checks : measured on a board, from the lowest threshold up; empty where it was not.
+    provenance : of the check's series, else of the prediction.
+    """
+
+    kernel: str
+    weights: npt.NDArray[np.int64]
+    shift: int
+    stride: int
+    positive: bool
+    kind: str
+    sigmas: float
+    quantile: float
+    threshold: int
+    noise: float
+    largest_noise: float
+    predicted: float
+    checks: tuple[Check, ...]
+    provenance: Provenance
+
+    @property
+    def agrees(self) -> bool | None:
+        """All checks agree; None where there is none."""
+        return all(one.agrees for one in self.checks) if self.checks else None
+
+
+def expected(calibration: "Calibration", kernel: Kernel, stride: int, kind: FrameKind) -> Responses:
+    """Responses of `kernel` to the noise of dark (flat) frames that the calibration corrects.
+
+    Raises CalibrationError where the calibration has no such frames.
+    """
+    step = calibration.flat if kind == FrameKind.FLAT else calibration.dark
+    if step is None:
+        raise CalibrationError(
+            f"this calibration has no {kind.name.lower()}, whose noise the threshold is to be over: take one first"
+        )
+    table, detector = calibration.correction_table(), calibration.detector
+    noise = shrunk(step.noise, calibration.good, step.provenance.nimages - 1)
+    return responses(step.mean, noise, table, detector, kernel, stride)
+
+
+def lowest(found: Responses, sigmas: float, quantile: float, *, positive: bool) -> int:
+    """The threshold, codes, under which `quantile` of the positions stay by `sigmas` of their noise.
+
+    Raises CalibrationError for numbers out of range, or where no threshold is high enough.
+    """
+    if not sigmas > 0 or not 0 < quantile <= 1:
+        raise CalibrationError(f"sigmas take over 0, a quantile over 0 to 1, not {sigmas:g} and {quantile:g}")
+    reach = (found.mean if positive else np.abs(found.mean)) + sigmas * found.noise
+    threshold = max(1, int(np.ceil(np.quantile(reach, quantile))))
+    most = BY_NAME["edge_threshold"].maximum
+    if threshold > most:
+        raise CalibrationError(f"{sigmas:g} sigma are {threshold} codes, over the largest threshold, {most}")
+    return threshold
+
+
+def predict(
+    calibration: "Calibration",
+    kernel: Kernel,
+    *,
+    sigmas: float = SIGMAS,
+    quantile: float = QUANTILE,
+    stride: int = 1,
+    positive: bool = False,
+    kind: FrameKind = FrameKind.DARK,
+) -> Threshold:
+    """The threshold of `kernel` and what it lets through, from the calibration alone. Raises CalibrationError."""
+    found = expected(calibration, kernel, stride, kind)
+    threshold = lowest(found, sigmas, quantile, positive=positive)
+    return Threshold(
+        kernel=kernel.name,
+        weights=kernel.array,
+        shift=kernel.shift,
+        stride=stride,
+        positive=positive,
+        kind=kind.name,
+        sigmas=sigmas,
+        quantile=quantile,
+        threshold=threshold,
+        noise=float(np.median(found.noise)),
+        largest_noise=float(found.noise.max()),
+        predicted=found.rate(threshold, positive=positive),
+        checks=(),
+        provenance=Provenance(source="calibration", parents=calibration.checksums),
+    )
+
+
+def measure_threshold(
+    device: "Device",
+    calibration: "Calibration",
+    nimages: int = NIMAGES,
+    *,
+    kernel: Kernel | None = None,
+    sigmas: float = SIGMAS,
+    quantile: float = QUANTILE,
+    kind: FrameKind = FrameKind.DARK,
+) -> Threshold:
+    """Predict the threshold for the board's stride and threshold mode, and count what passes it in `nimages` frames.
+
+    The board gets the calibration's table and has to be exposed as for `kind`. It has its settings again afterwards.
+
+    Parameters
+    ----------
+    kernel : None is the board's own. Of a sensor that convolves it is only the name.
+
+    Raises CalibrationError, CalibrationMismatch as `Calibration.load_into`; DataIncomplete where too many frames were
+    lost; as `Device.capture`.
+    """
+    settings = board_settings(device)
+    kernel = kernel or settings.kernel
+    positive = settings.threshold_mode == ThresholdMode.POSITIVE
+    found = expected(calibration, kernel, settings.stride, kind)
+    result = predict(
+        calibration, kernel, sigmas=sigmas, quantile=quantile, stride=settings.stride, positive=positive, kind=kind
+    )
+    trials = nimages * found.mean.size
+    low = result.threshold
+    while low > 1 and found.rate(low, positive=positive) * trials < COUNTED:
+        low -= 1
+
+    counts: dict[int, list[int]] = {low: [], result.threshold: []}
+
+    def take(frame: Frame) -> None:
+        sizes = frame.values[frame.kept] if positive else np.abs(frame.values[frame.kept])
+        for threshold, seen in counts.items():
+            seen.append(int((sizes >= threshold).sum()))
+
+    writes: dict[str, int] = {
+        "readout_mode": ReadoutMode.EDGE,
+        "threshold_mode": ThresholdMode.POSITIVE if positive else ThresholdMode.ABSOLUTE,
+        "edge_threshold": low,
+        "correction_enabled": 1,
+        "audit_period": 0,
+    }
+    if calibration.detector.convolution is not Convolution.SENSOR:
+        writes |= {"kernel_shift": kernel.shift}
+    with device.keeping_settings():
+        calibration.load_into(device)
+        if calibration.detector.convolution is not Convolution.SENSOR:
+            for index, weight in enumerate(kernel.padded(device.detector.kernel_size).flat):
+                device.write("kernel_weights", weight, index)
+        provenance = expose(device, nimages, writes, take, calibration.checksums)
+    checks = tuple(
+        _check(threshold, found.rate(threshold, positive=positive), counts[threshold], found.mean.size)
+        for threshold in sorted(counts)
+    )
+    return Threshold(**{**vars(result), "checks": checks, "provenance": provenance})
+
+
+def _check(threshold: int, predicted: float, counts: list[int], positions: int) -> Check:
+    """Neighbours under one kernel are over the threshold together: frames, not positions, are independent."""
+    count, trials = sum(counts), len(counts) * positions
+    dispersion = max(1.0, float(np.var(counts)) / (count / len(counts))) if count else 1.0
+    low, high = interval(count, trials, dispersion)
+    return Check(threshold=threshold, predicted=predicted, count=count, trials=trials, low=low, high=high)

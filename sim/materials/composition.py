@@ -21,8 +21,9 @@ CATIONS = {
     "PA": "C3H10N", "BA": "C4H12N", "PEA": "C8H12N", "F-PEA": "C8H11FN", "o-F-PEA": "C8H11FN", "m-F-PEA": "C8H11FN",
     "p-F-PEA": "C8H11FN", "PMA": "C7H10N", "BZA": "C7H10N", "NPA": "C5H14N", "TMA": "C4H12N", "EDA": "C2H10N2",
     "PDA": "C3H12N2", "BDA": "C4H14N2", "DABCO": "C6H14N2", "MDABCO": "C7H16N2", "Mor": "C4H10NO", "MHy": "CH7N2",
-    "3AMPY": "C6H10N2", "4AMPY": "C6H10N2", "methylammonium": "CH6N", "formamidinium": "CH5N2", "ethylammonium": "C2H8N",
-    "dimethylammonium": "C2H8N", "trimethylammonium": "C3H10N", "tetramethylammonium": "C4H12N",
+    "3AMPY": "C6H10N2", "4AMPY": "C6H10N2", "methylammonium": "CH6N", "formamidinium": "CH5N2",
+    "ethylammonium": "C2H8N", "dimethylammonium": "C2H8N", "trimethylammonium": "C3H10N",
+    "tetramethylammonium": "C4H12N",
     "propylammonium": "C3H10N", "isopropylammonium": "C3H10N", "butylammonium": "C4H12N", "guanidinium": "CH6N3",
     "acetamidinium": "C2H7N2", "hydroxylammonium": "NH4O", "hydrazinium": "N2H5", "imidazolium": "C3H5N2",
     "azetidinium": "C3H8N", "ammonium": "NH4",
@@ -108,7 +109,13 @@ class Composition:
     def dimensionality(self) -> float | None:
         """Of the network of B and X, guessed from X atoms a B ion: 3 shares all corners, 6 none; None where unsure."""
         ratio = _count(self.x) / _count(self.b)
-        for low, high, guess in ((2.95, 3.05, 3.0), (3.05, 4.05, 2.0), (4.4, 4.6, 0.0), (4.9, 5.1, 1.0), (5.9, 6.1, 0.0)):
+        for low, high, guess in (
+            (2.95, 3.05, 3.0),
+            (3.05, 4.05, 2.0),
+            (4.4, 4.6, 0.0),
+            (4.9, 5.1, 1.0),
+            (5.9, 6.1, 0.0),
+        ):
             if low <= ratio <= high:
                 return guess
         return None
@@ -140,7 +147,9 @@ def _grouped(written: str, text: str) -> _Group:
     countable = False  # a number may follow
     for symbol, number, other in _TOKEN.findall(written):
         if other:
-            raise CompositionError(f"{text!r} is no formula: {other!r} means nothing there; write cations out, (C8H12N)2PbI4")
+            raise CompositionError(
+                f"{text!r} is no formula: {other!r} means nothing there; write cations out, (C8H12N)2PbI4"
+            )
         if number:
             if not countable or float(number) <= 0:
                 raise CompositionError(f"{text!r} is no formula: the number {number} counts nothing")
@@ -157,12 +166,16 @@ def _grouped(written: str, text: str) -> _Group:
             inner = _Group(tuple(stack.pop()))
             stack[-1].append((inner, 1.0))
         elif symbol not in ELEMENTS:
-            raise CompositionError(f"{text!r} is no formula: {symbol} is no element, nor a known short name of a cation")
+            raise CompositionError(
+                f"{text!r} is no formula: {symbol} is no element, nor a known short name of a cation"
+            )
         else:
             stack[-1].append((symbol, 1.0))
         countable = True
     if len(stack) > 1 or not stack[0]:
-        raise CompositionError(f"{text!r} is no formula: {'a parenthesis is open' if len(stack) > 1 else 'it is empty'}")
+        raise CompositionError(
+            f"{text!r} is no formula: {'a parenthesis is open' if len(stack) > 1 else 'it is empty'}"
+        )
     return _Group(tuple(stack[0]))
 
 
@@ -192,9 +205,7 @@ def _collect(group: _Group, factor: float, ions: dict[str, float], masses: dict[
         add(loose, factor)
 
 
-def _sites(
-    ions: Mapping[str, float], masses: Mapping[str, float], text: str
-) -> tuple[list[str], list[str], list[str]]:
+def _sites(ions: Mapping[str, float], masses: Mapping[str, float], text: str) -> tuple[list[str], list[str], list[str]]:
     """Which ion sits where."""
     oxide = "O" in ions
     x = ["O"] if oxide else [name for name in ions if name in HALOGENS]
@@ -214,7 +225,9 @@ def _sites(
                 b.append(lightest)
     a = [name for name in large if name not in b]
     if not a or not b:
-        raise CompositionError(f"{text!r} has no {'A' if not a else 'B'} site: a perovskite is A, B and X, as in CsPbBr3")
+        raise CompositionError(
+            f"{text!r} has no {'A' if not a else 'B'} site: a perovskite is A, B and X, as in CsPbBr3"
+        )
     return a, b, x
 
 

@@ -172,9 +172,9 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
     "a_angstrom": ("a_A", "lattice lengths/a(Å)", "a"),
     "b_angstrom": ("b_A", "lattice lengths/b(Å)", "b"),
     "c_angstrom": ("c_A", "lattice lengths/c(Å)", "c"),
-    "alpha_deg": ("alpha_deg", "lattice angle/α°", "α", "alpha"),
+    "alpha_deg": ("alpha_deg", "lattice angle/α°", "α", "alpha"),  # noqa: RUF001
     "beta_deg": ("beta_deg", "lattice angle/β°", "β", "beta"),
-    "gamma_deg": ("gamma_deg", "lattice angle/γ°", "γ", "gamma"),
+    "gamma_deg": ("gamma_deg", "lattice angle/γ°", "γ", "gamma"),  # noqa: RUF001
     "band_gap_ev": ("band_gap_eV", "Band gap (eV)", "Eg"),
     "band_gap_dft_ev": ("band_gap_dft_eV",),
     "mu_tau_cm2_v": ("mu_tau_cm2_per_V", "μτ (cm2V-1)", "μτ", "mu-tau", "(cm2V-1)"),
@@ -254,7 +254,9 @@ def _keys(headings: Sequence[str], path: Path) -> list[str]:
         if key is None:
             near = difflib.get_close_matches(heading, [each for some in HEADINGS.values() for each in some], 1, 0.5)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise SchemaError(f"{path}: no column is called {heading!r}{hint} (docs/materials.md lists them, with units)")
+            raise SchemaError(
+                f"{path}: no column is called {heading!r}{hint} (docs/materials.md lists them, with units)"
+            )
         if key in keys:
             raise SchemaError(f"{path}: {headings[keys.index(key)]!r} and {heading!r} are the same column")
         keys.append(key)

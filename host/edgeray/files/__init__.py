@@ -1,17 +1,43 @@
 """Files of frames: written while a series runs, read again, converted, shown.
 
-Consumer <- writer(path): .nxs .h5 .hdf5, .tif .tiff, .png or a folder, .npz, .edgeray
+Consumer <- writer(path)
 """
 
+from importlib import import_module
 from pathlib import Path
 
 from edgeray.consumer import Consumer
 from edgeray.files.errors import FileReadError, FileWriteError
 
-__all__ = ["FileReadError", "FileWriteError", "writer"]
+__all__ = ["SUFFIXES", "FileReadError", "FileWriteError", "writer"]
+
+_NEXUS, _TIFF, _PNG = ("nexus", "NexusWriter"), ("tiff", "TiffWriter"), ("png", "PngWriter")
+SUFFIXES = {
+    ".nxs": _NEXUS, ".h5": _NEXUS, ".hdf5": _NEXUS, ".tif": _TIFF, ".tiff": _TIFF, ".png": _PNG, "": _PNG,
+    ".npz": ("npz", "NpzWriter"), ".edgeray": ("stream", "StreamWriter"),
+}  # fmt: skip
+"""Suffix -> module and class of its writer; a name without one is a folder of PNGs."""
 
 
 def writer(path: str | Path, *, overwrite: bool = False) -> Consumer:
-    from edgeray.files.nexus import NexusWriter
+    """Writes the series that it follows to `path`; the format is chosen by the suffix.
 
-    return NexusWriter(path, overwrite=overwrite)
+    .nxs .h5 .hdf5 NeXus; .tif .tiff multi-page TIFF; .png, a folder, or no suffix a sequence of PNGs; .npz; .edgeray the
+    bytes of the link. It is `NAME.part` until the series is over. docs/files.md tells what is in each.
+
+    Raises FileWriteError for another suffix, or where a library for the format is not installed; later what
+    `edgeray.files.writer.Writer` raises.
+    """
+    path = Path(path)
+    found = SUFFIXES.get("" if path.is_dir() else path.suffix.lower())
+    if found is None:
+        known = ", ".join(suffix for suffix in SUFFIXES if suffix)
+        raise FileWriteError(
+            f"{str(path)!r}: no format has the suffix {path.suffix!r}; take one of {known}, or a folder"
+        )
+    module, name = found
+    try:
+        made: Consumer = getattr(import_module(f"edgeray.files.{module}"), name)(path, overwrite=overwrite)
+    except ModuleNotFoundError as error:
+        raise FileWriteError(f"{str(path)!r} needs the library {error.name!r}: pip install 'edgeray[images]'") from None
+    return made

@@ -11,11 +11,14 @@ import numpy.typing as npt
 
 from edgeray.decoder import Frame
 from edgeray.meta import Meta
+from edgeray.series import FrameKind
 
 COUNTERS = ("dropped", "railed", "pga_saturated", "correction_saturated", "convolution_saturated")
 """Fields of META that count within a series."""
 NUMBERS = ("image_id", "timestamp", *COUNTERS)
 """Fields of META that change from one to the next of the same settings."""
+INVALID = 3
+"""image_key of a frame that has rows missing."""
 _SETTINGS = tuple(one.name for one in fields(Meta) if one.name not in NUMBERS)
 
 
@@ -71,6 +74,10 @@ class Batch:
             frames[-1].meta,
             [frame for frame in frames if frame.pixels is not None],
         )
+
+    def image_key(self, kind: FrameKind) -> npt.NDArray[np.uint8]:
+        """uint8[n]: what the frames show as NeXus counts it; INVALID where rows are missing."""
+        return np.where(self.complete, int(kind), INVALID).astype(np.uint8)
 
     def __len__(self) -> int:
         return len(self.image_ids)

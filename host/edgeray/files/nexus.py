@@ -20,8 +20,6 @@ from edgeray.meta import Meta
 from edgeray.protocol.registers import ReadoutMode, ThresholdMode
 from edgeray.series import SeriesHeader
 
-INVALID = 3
-"""image_key of a frame that has rows missing."""
 INCOMPLETE, AUDIT = 1, 2
 """Bits of frame_status."""
 NANOSECONDS = 1_000_000_000
@@ -46,7 +44,7 @@ class NexusWriter(Writer):
         detector, collection = file[DETECTOR], file[COLLECTION]
         rows, columns = header.frame_shape
         chunk = self._chunk
-        self._data = Column(detector, "data", "i2", (rows, columns), rows=chunk, interpretation="image")
+        self._data = Column(detector, "data", "i2", (rows, columns), rows=chunk, interpretation="image", units="code")
         self._per_frame = {
             "start_time": Column(detector, "start_time", "f8", units="s", long_name="time (s)"),
             "sequence_number": Column(detector, "sequence_number", "i8"),
@@ -89,10 +87,12 @@ class NexusWriter(Writer):
         rows = 64 * self._chunk
         pixels = header.frame_shape[0] * header.frame_shape[1]
         return {
-            "event_id": Column(events, "event_id", np.min_scalar_type(pixels - 1), rows=rows),
-            "pulse_height": Column(events, "pulse_height", "i2", rows=rows, long_name="kernel response (codes)"),
+            "event_id": Column(events, "event_id", np.min_scalar_type(pixels - 1), rows=rows, units=""),
+            "pulse_height": Column(
+                events, "pulse_height", "i2", rows=rows, units="", long_name="kernel response (codes)"
+            ),
             "event_time_offset": Column(events, "event_time_offset", "u1", rows=rows, units="ns"),
-            "event_index": Column(events, "event_index", "i8"),
+            "event_index": Column(events, "event_index", "i8", units=""),
             "event_time_zero": Column(events, "event_time_zero", "i8", units="ns"),
         }
 
@@ -114,11 +114,10 @@ class NexusWriter(Writer):
         ticks = times.ticks - first
         status = np.where(batch.complete, 0, INCOMPLETE).astype(np.uint8)
         status[np.isin(batch.image_ids, [frame.image_id for frame in batch.audits])] |= AUDIT
-        key = np.where(batch.complete, int(self._series.kind), INVALID).astype(np.uint8)
         self._data.put(at, batch.values)
         for name, place, values in (
             ("start_time", earlier, ticks / self._series.tick_rate), ("time_source", earlier, times.source),
-            ("sequence_number", at, batch.image_ids), ("image_key", at, key), ("frame_status", at, status),
+            ("sequence_number", at, batch.image_ids), ("image_key", at, batch.image_key(self._series.kind)), ("frame_status", at, status),
             ("wire_bytes", at, batch.wire_bytes), ("rows_received", at, batch.rows_received),
         ):  # fmt: skip
             self._per_frame[name].put(place, values)

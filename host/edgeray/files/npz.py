@@ -1,0 +1,63 @@
+"""NPZ: arrays for NumPy, compressed.
+
+Writer -> [NpzWriter] -> NAME.npz: data, image_id, start_time, image_key, facts (JSON text)
+
+While the series is under way `NAME.npz.part` is an .npy file of the frames, which `numpy.load` reads.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from edgeray.files.batch import Batch
+from edgeray.files.facts import FrameTable, facts
+from edgeray.files.times import Times
+from edgeray.files.writer import Stored, Writer
+from edgeray.series import SeriesHeader
+
+
+class NpzWriter(Writer):
+    """One series as an NPZ; see `Writer`. At the end the frames are on the disk twice for a moment."""
+
+    def _open(self, header: SeriesHeader) -> None:
+        self._series, self._table = header, FrameTable(header)
+        self._file = self._part.path.open("w+b", buffering=0)
+        self._describe(0)
+        self._start = self._file.tell()
+
+    def _describe(self, frames: int) -> None:
+        """Write the head of an array of so many frames; NumPy leaves room in it for more digits."""
+        self._file.seek(0)
+        shape = (frames, *self._series.frame_shape)
+        described = {"descr": "<i2", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, described)
+
+    def _write(self, batch: Batch, times: Times) -> None:
+        octets = memoryview(batch.values.astype("<i2").tobytes())
+        self._file.seek(self._start + self.frames * self._frame_bytes)
+        while octets:
+            octets = octets[self._file.write(octets) :]
+        self._table.add(batch, times)
+
+    def _flush(self) -> None:
+        self._describe(self.frames)
+
+    def _close(self, stored: Stored) -> None:
+        try:
+            self._describe(stored.frames)
+            self._file.truncate(self._start + stored.frames * self._frame_bytes)
+        finally:
+            self._file.close()
+        data = (
+            np.load(self._part.path, mmap_mode="r") if stored.frames else np.zeros((0, *self._series.frame_shape), "i2")
+        )
+        text = json.dumps({**facts(self._series, stored), "start": self._table.start})
+        with tempfile.NamedTemporaryFile(dir=self._part.path.parent, delete=False) as packed:
+            try:
+                np.savez_compressed(packed, data=data, facts=np.array(text), **self._table.arrays())
+            except BaseException:
+                Path(packed.name).unlink()
+                raise
+        Path(packed.name).replace(self._part.path)

@@ -1,0 +1,56 @@
+"""Multi-page TIFF: a page a frame, int16 as they are.
+
+Writer -> [TiffWriter] -> NAME.tif; ImageDescription of page 0 has settings and ledger as JSON, that of the first page
+of every chunk the numbers and times of its frames
+"""
+
+import json
+from typing import Any, BinaryIO
+
+import tifffile
+
+from edgeray.files.batch import Batch
+from edgeray.files.facts import FrameTable, facts
+from edgeray.files.times import Times
+from edgeray.files.writer import Stored, Writer
+from edgeray.series import SeriesHeader
+
+LARGEST = 1 << 31
+"""Bytes up to which a series that is as long as was asked for is a classic TIFF; others are BigTIFF."""
+
+
+class TiffWriter(Writer):
+    """One series as a TIFF of many pages; see `Writer`."""
+
+    def _open(self, header: SeriesHeader) -> None:
+        bytes_ = header.nimages * (self._frame_bytes + 256)
+        self._series = header
+        self._first_text: dict[str, Any] = {}
+        self._file: BinaryIO = self._part.path.open("r+b")
+        self._tiff = tifffile.TiffWriter(self._file, bigtiff=not 0 < bytes_ < LARGEST)
+
+    def _write(self, batch: Batch, times: Times) -> None:
+        # Times of frames in earlier chunks stay as they were known then.
+        told = {"frames": self._chunk_table(batch, times)}
+        if not self.frames:
+            told = self._first_text = {"edgeray": facts(self._series, None), **told}
+        self._tiff.write(
+            batch.values, photometric="minisblack", metadata=None, description=json.dumps(told), software="edgeray"
+        )
+
+    def _chunk_table(self, batch: Batch, times: Times) -> dict[str, Any]:
+        table = FrameTable(self._series)
+        table.add(batch, Times(0, times.ticks[times.back :], times.source[times.back :]))
+        return {"start": table.start, **{name: each.tolist() for name, each in table.arrays().items()}}
+
+    def _flush(self) -> None:
+        self._file.flush()
+
+    def _close(self, stored: Stored) -> None:
+        try:
+            self._tiff.close()
+        finally:
+            self._file.close()
+        if stored.frames:
+            text = json.dumps({**self._first_text, "edgeray": facts(self._series, stored)})
+            tifffile.tiffcomment(self._part.path, text.encode())

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from edgeray.cli import check, config
+from edgeray.cli import board, capture, check, config
 from edgeray.cli.common import tell
 from edgeray.errors import EdgerayError
 
@@ -21,9 +21,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(config.app, name="config", rich_help_panel="Measure")
-for command in (check.audit, check.selftest):
-    app.command(rich_help_panel="Check")(command)
+_PANELS = {
+    "Device": (board.devices, board.info, board.doctor, board.program),
+    "Measure": (capture.capture, capture.replay, capture.rerun),
+    "Check": (check.audit, check.selftest),
+}
+for panel, commands in _PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(config.app, name="config", rich_help_panel="Device")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

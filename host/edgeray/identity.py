@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edgeray.channel import Channel, Command
-from edgeray.errors import CommandRefused, DeviceTimeout, NoDeviceError, VersionMismatch
+from edgeray.errors import CommandRefused, DeviceTimeout, LinkError, NoDeviceError, VersionMismatch
 from edgeray.protocol.detector import Detector, GeometryError
 from edgeray.protocol.packets import VERSION
 from edgeray.protocol.registers import BY_NAME, PRODUCT_ID, PROTOCOL_VERSION, Convolution, register_map_hash
@@ -48,6 +48,10 @@ def identify(channel: Channel | ReplayChannel, url: str) -> Identity:
         if channel.splitter.counts.unknown_version:
             raise VersionMismatch("packet version", "another", str(VERSION)) from None
         raise NoDeviceError(f"{url!r} opens, but no edgeray board answers there: {error}") from None
+    except LinkError:
+        raise NoDeviceError(
+            f"{url!r} opens, and closes the link at once: another program may be connected to the board"
+        ) from None
     if product != PRODUCT_ID:
         raise NoDeviceError(f"{url!r} is no edgeray board: its product id is {product:#010x}, not {PRODUCT_ID:#010x}")
     (version,) = read("protocol_version")

@@ -94,6 +94,11 @@ class Calibration:
         return np.asarray(self.pixel_mask == 0)
 
     @property
+    def correction_mask(self) -> Mask:
+        """bool[rows, columns]: pixels that the correction replaces: the bad ones, but not the guard ring."""
+        return np.asarray((self.pixel_mask & ~np.uint32(PixelMask.GAP)) != 0)
+
+    @property
     def checksums(self) -> dict[str, str]:
         """Step -> checksum, of the steps that the correction is made of."""
         steps = {"dark": self.dark, "flat": self.flat, "mask": self.mask}
@@ -109,7 +114,7 @@ class Calibration:
         """
         if self.dark is None:
             raise CalibrationError("this calibration has no dark: take one first (edgeray calibrate dark)")
-        masked = (self.pixel_mask & ~np.uint32(PixelMask.GAP)) != 0
+        masked = self.correction_mask
         scale = 1 << GAIN_FRACTION_BITS
         gain = np.full(masked.shape, scale, np.int64)
         if self.flat is not None:
@@ -118,8 +123,8 @@ class Calibration:
         offset = np.rint(self.dark.mean - self.dark.pedestal * scale / gain).astype(np.int64)
         return CorrectionTable(offset, gain, masked)
 
-    def check(self, device: "Device") -> None:
-        """Raises CalibrationMismatch where this is not for the board's detector, or does not hold for its settings."""
+    def check_detector(self, device: "Device") -> None:
+        """Raises CalibrationMismatch where this is not for the board's detector."""
         for name in GEOMETRY:
             made, there = getattr(self.detector, name), getattr(device.detector, name)
             if made != there:
@@ -127,8 +132,6 @@ class Calibration:
                     f"{self._name} was made for a detector with {name} {made}; that at {device.url!r} has {there}: "
                     "choose its own, or make one (edgeray calibrate dark)"
                 )
-        if self.dark is not None:
-            check_conditions(self.dark.provenance.settings, settings_text(device), self.detector, self._name)
 
     def load_into(self, device: "Device", *, anyway: bool = False) -> None:
         """Load the correction table into the board, and the bias table where there is one for it.
@@ -139,16 +142,15 @@ class Calibration:
         ----------
         anyway : also where the board's settings are others than those it was made with.
 
-        Raises CalibrationMismatch as `check`; CalibrationError without a dark; as `Device.load_correction`.
+        Raises CalibrationMismatch where this is for another detector, or not `anyway`, for other settings;
+        CalibrationError without a dark; as `Device.load_correction`.
         """
         table = self.correction_table()
-        try:
-            self.check(device)
-        except CalibrationMismatch:
-            geometry = all(getattr(self.detector, name) == getattr(device.detector, name) for name in GEOMETRY)
-            if not anyway or not geometry:
-                raise
+        self.check_detector(device)
+        if self.dark is not None and not anyway:
+            check_conditions(self.dark.provenance.settings, settings_text(device), self.detector, self._name)
         device.load_correction(table)
+        device.calibration = self
         if self.bias is not None and device.read("bias_dac"):
             self.bias.table.load_into(device)
 
@@ -187,7 +189,7 @@ class Calibration:
             said |= {f"{name}_date": told.date, f"{name}_source": told.source, f"{name}_checksum": checksum(step)}
             said |= {f"{name}_nimages": told.nimages} if told.nimages else {}
             said |= {f"{name}_{key}": value for key, value in figures.items()}
-        said["masked_pixels"] = int((self.pixel_mask & ~np.uint32(PixelMask.GAP) != 0).sum())
+        said["masked_pixels"] = int(self.correction_mask.sum())
         return said
 
     def save(self, path: str | Path) -> "Calibration":

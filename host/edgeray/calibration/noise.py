@@ -63,8 +63,8 @@ def responses(
 ) -> Responses:
     """Responses of `kernel` to pixels of this mean and noise, float64[rows, columns], codes, behind the correction.
 
-    Positions are those of `detector.frame_shape(stride)` without the guard ring. A sensor that convolves has a kernel of
-    one pixel, whose half of full scale is 0.
+    Positions are those of `detector.frame_shape(stride)` without the guard ring. A sensor that convolves has a kernel
+    of one pixel, whose half of full scale is 0.
     """
     inside = detector.convolution is Convolution.SENSOR
     weights, shift = (np.ones((1, 1), np.int64), 0) if inside else (kernel.array, kernel.shift)
@@ -123,7 +123,7 @@ class _Pixels:
 def _taps(
     masked: Mask, detector: Detector, weights: _Integers, stride: int
 ) -> tuple[_Integers, npt.NDArray[np.intp], tuple[int, int]]:
-    """(factors, sources, shape): at each of rows * columns positions, which pixels count how much; both [taps, positions].
+    """(factors, sources, shape): which pixels count how much, both [taps, positions], at rows * columns positions.
 
     A source is a pixel's number, row by row, or that after the last for none. None comes twice at a position but
     with the factor 0.
@@ -175,7 +175,7 @@ def _distribution(
         sums = base[:, None] + (wave + length // 2) % length - length // 2
         results = np.clip((sums + ((1 << shift) >> 1)) >> shift, -full, full) + full
         found += np.bincount(results.ravel(), parts.ravel(), 2 * full + 1)
-    return found / found.sum()
+    return np.asarray(found / found.sum())
 
 
 def _transforms(

@@ -20,9 +20,8 @@ from edgeray.decoder import Frame
 from edgeray.errors import DataIncomplete
 from edgeray.ledger import Ledger
 from edgeray.protocol.detector import Detector
-from edgeray.protocol.kernels import KERNELS, Kernel
+from edgeray.protocol.kernels import Kernel
 from edgeray.protocol.registers import Convolution
-from edgeray.protocol.settings import Settings
 
 if TYPE_CHECKING:
     from edgeray.device import Device
@@ -113,27 +112,9 @@ def check_conditions(made: str, now: str, detector: Detector, what: str) -> None
         )
 
 
-def board_settings(device: "Device") -> Settings:
-    """The settings that a board holds, written by this session or not; a kernel of `KERNELS` has its name."""
-    values = {one.name: device.setting(one.name) for one in fields(Settings) if one.name != "kernel"}
-    size = device.detector.kernel_size
-    weights = np.reshape([device.read("kernel_weights", index) for index in range(size**2)], (size, size)).tolist()
-    shift = device.setting("kernel_shift")
-    name = next(
-        (
-            one.name
-            for one in KERNELS.values()
-            if one.size <= size and one.shift == shift and one.padded(size).array.tolist() == weights
-        ),
-        "board",
-    )
-    typed = {name: type(getattr(Settings(), name))(value) for name, value in values.items()}
-    return Settings(**typed, kernel=Kernel(name, tuple(map(tuple, weights)), shift))
-
-
 def settings_text(device: "Device") -> str:
     """The settings of a board, as a settings file."""
-    return settings_file.text(board_settings(device), device.detector, device.tick_rate)
+    return settings_file.text(device.settings, device.detector, device.tick_rate)
 
 
 def checksum(step: Any) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgeray.calibration.errors import CalibrationError
 from edgeray.calibration.noise import Responses, responses, shrunk
-from edgeray.calibration.provenance import Provenance, board_settings, expose
+from edgeray.calibration.provenance import Provenance, expose
 from edgeray.calibration.statistics import interval
 from edgeray.decoder import Frame
 from edgeray.protocol.kernels import Kernel
@@ -180,7 +180,7 @@ def measure_threshold(
     Raises CalibrationError, CalibrationMismatch as `Calibration.load_into`; DataIncomplete where too many frames were
     lost; as `Device.capture`.
     """
-    settings = board_settings(device)
+    settings = device.settings
     kernel = kernel or settings.kernel
     positive = settings.threshold_mode == ThresholdMode.POSITIVE
     found = expected(calibration, kernel, settings.stride, kind)

@@ -27,6 +27,7 @@ from edgeray.cli.progress import ProgressBar, ledger_table
 from edgeray.consumer import Consumer
 from edgeray.device import Device
 from edgeray.errors import EdgerayError
+from edgeray.files import writer
 from edgeray.instrument import Instrument
 from edgeray.protocol.settings import SettingError, Settings
 from edgeray.replay_channel import SCHEME
@@ -165,8 +166,8 @@ def _series(
     change(device, changes, base)
     if calibration is not None:
         Calibration.load(calibration).apply(device)
-    described = Instrument.load(request.instrument) if request.instrument is not None else None
-    consumers: list[Consumer] = [files.writer(path, overwrite=request.overwrite) for path in request.outputs]
+    described = Instrument.read(request.instrument) if request.instrument is not None else None
+    consumers: list[Consumer] = [writer(path, overwrite=request.overwrite) for path in request.outputs]
     if errors.is_terminal and not (request.quiet or as_json):
         consumers.append(ProgressBar(errors))
     more: dict[str, Any] = {} if request.timeout is None else {"timeout": _seconds(request.timeout)}

@@ -16,7 +16,7 @@ class Board:
 
     Parameters
     ----------
-    name : as `make bitstream BOARD=name` takes it
+    name : as `make bitstream BOARD=name` takes it; `edgeray.programmer` knows by it how bitstreams are loaded
     title : the board's own name
     platform : makes its platform of amaranth-boards
     flow : the tools
@@ -26,7 +26,6 @@ class Board:
     header : pins of readout chip, ADC and bias DAC
     link : how the host is connected, a sentence of the page
     notes : further paragraphs of the page
-    program : commands that load a bitstream, `{bitstream}` stands for it; the first that is installed is used
     """
 
     name: str
@@ -38,7 +37,6 @@ class Board:
     adc: type
     header: Header
     link: str
-    program: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

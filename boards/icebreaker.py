@@ -47,5 +47,4 @@ BOARD = Board(
         {"IO_STANDARD": "SB_LVCMOS"},
     ),
     link="USB, the second serial port (channel B of the FT2232H); up to 12 Mbaud",
-    program=(("iceprog", "{bitstream}"), ("openFPGALoader", "-b", "ice40_generic", "{bitstream}")),
 )

@@ -51,5 +51,4 @@ BOARD = Board(
         {"IO_TYPE": "LVCMOS33"},
     ),
     link="USB, the second serial port of the bridge on the board",
-    program=(("openFPGALoader", "-b", "tangnano9k", "{bitstream}"),),
 )

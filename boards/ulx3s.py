@@ -61,7 +61,6 @@ BOARD = Board(
         "AIN0 to AIN7 are the pins 14 to 17 of J2, which the FPGA leaves alone; which is which, the schematic of your "
         "board's revision says.",
     ),
-    program=(("openFPGALoader", "-b", "ulx3s", "{bitstream}"),),
 )
 
 PARALLEL = replace(

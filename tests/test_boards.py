@@ -19,6 +19,7 @@ from boards.clocks import ECP5PLL, ICE40PLL, PLL, ClockError, GowinPLL, ICE40Pad
 from boards.flows import CLOCKLESS, BuildError
 from boards.pins import PMOD, Connector, Header, PinError
 from boards.ulx3s import PARALLEL
+from tests.test_programmer import HEADS
 
 ROOT = Path(__file__).parent.parent
 BOARDS = list(known.BOARDS.values())
@@ -232,7 +233,7 @@ def test_programming_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
         program.program(board, tmp_path)
     product = build.bitstream(board, tmp_path)
     product.parent.mkdir()
-    product.write_bytes(b"")
+    product.write_bytes(HEADS["iCE40 UP5K"])
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BuildError, match=r"(?s)no program that loads this board is installed.*iceprog.*openFPGALoader"):
         program.program(board, tmp_path)
@@ -242,7 +243,7 @@ def test_programming_takes_the_program_that_is_installed(tmp_path: Path, monkeyp
     board = known.find("tang_nano_9k")
     product = build.bitstream(board, tmp_path)
     product.parent.mkdir()
-    product.write_bytes(b"")
+    product.write_bytes(HEADS["Gowin GW1N-9C"])
     loader = tmp_path / "openFPGALoader"
     monkeypatch.setenv("PATH", str(tmp_path))
     for code in (0, 3):

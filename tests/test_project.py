@@ -23,7 +23,7 @@ ALLOWED = {
     "host/edgeray": {"edgeray"},
     "host/edgeray/protocol": {"edgeray.protocol"},
     "hdl": {"hdl", "edgeray.protocol"},
-    "boards": {"boards", "hdl", "edgeray.protocol"},
+    "boards": {"boards", "hdl", "edgeray.protocol", "edgeray.programmer"},
     "sim": {"sim", "edgeray"},
     "sim/golden": {"sim.golden", "edgeray"},
     "sim/virtual_board": {"sim", "edgeray", "hdl", "boards"},

@@ -8,16 +8,18 @@ counted that were not answered, and the rate follows from how many bits an excha
 independent of each other, an exchange of `n` bits survives with a probability of (1 - p)**n.
 """
 
+import contextlib
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgeray.channel import Command
+from edgeray.channel import Channel, Command
 from edgeray.device import Device
+from edgeray.errors import DeviceTimeout, LinkError
 from edgeray.ledger import Ledger
 from edgeray.protocol.packets import OVERHEAD, REPLY, WRITE_SIZE, PacketType
 from edgeray.protocol.registers import BY_NAME, ReadoutMode, SampleSource
@@ -29,8 +31,9 @@ WINDOW = 8
 """Commands under way at once, as in `edgeray.channel`."""
 REPLY_PATIENCE = 0.25
 """Seconds that the last replies are waited for: a latency timer's 16 ms many times over."""
-MOST_LOST = 0.5
-"""Part of the exchanges above which no frames are tried: next to none would arrive whole."""
+STUBBORN_TRIES = 10
+MOST_LOST = 0.05
+"""Part of the exchanges above which no frames are tried: few would arrive whole, and settings might not."""
 TRIAL_FRAMES = 8
 """Of the first series, which shows how many the link takes a second."""
 MOST_FRAMES = 100_000
@@ -158,23 +161,26 @@ def bit_error_test(device: Device, seconds: float = 2.0, *, frames: bool = True)
     The board's settings and `table_index` are what they were afterwards. A series under way is ended, and the counts of
     the latest series become those of the test's.
 
-    Raises LinkError where the link broke; DeviceTimeout, CommandRefused where the board could not be set up.
+    Raises LinkError where the link broke, or is none; DeviceTimeout, CommandRefused where the board cannot be set up.
     """
-    before = device.read("table_index")
-    errors = device.read("command_errors")
-    damaged = _rejected(device)
-    try:
-        exchanges = _Exchanges(device)
-        share = seconds / 2 if frames else seconds
-        exchanges.run(0.1 * share, window=1)
-        latencies, exchanges.latencies = sorted(exchanges.latencies), []
-        exchanges.run(0.9 * share, window=WINDOW)
-    finally:
-        # Leaves the board with the number of a read: the channel's next write cannot pass for a repetition.
-        device.read("product_id")
-    rejected = _rejected(device) - damaged
-    to_board = (device.read("command_errors") - errors) % (BY_NAME["command_errors"].maximum + 1)
-    device.write("table_index", before)
+    channel = device.channel
+    if not isinstance(channel, Channel):
+        raise LinkError(f"{device.url!r} is a recording: it has no link to test")
+    share = seconds / 2 if frames else seconds
+    with _stubborn(channel) as ask:
+        before, errors = ask("table_index"), ask("command_errors")
+        rejected = _rejected(channel)
+        try:
+            exchanges = _Exchanges(channel)
+            exchanges.run(0.1 * share, window=1)
+            latencies, exchanges.latencies = sorted(exchanges.latencies), []
+            exchanges.run(0.9 * share, window=WINDOW)
+        finally:
+            # Leaves the board with the number of a read: the channel's next write cannot pass for a repetition.
+            ask("product_id")
+        rejected = _rejected(channel) - rejected
+        to_board = (ask("command_errors") - errors) % (BY_NAME["command_errors"].maximum + 1)
+        ask("table_index", before)
     words = ErrorRate(exchanges.sent, exchanges.sent - exchanges.answered, exchanges.sent * EXCHANGE_BITS)
     found = BitErrors(
         words=words,
@@ -185,14 +191,33 @@ def bit_error_test(device: Device, seconds: float = 2.0, *, frames: bool = True)
         latency=latencies[len(latencies) // 2] if latencies else math.nan,
         worst_latency=latencies[-1] if latencies else math.nan,
     )
-    if not frames:
+    if not frames or words.damaged > MOST_LOST * words.units:
         return found
-    with device.keeping_settings():
-        return _with_frames(device, found, seconds / 2)
+    try:
+        with device.keeping_settings():
+            return _with_frames(device, found, share)
+    except DeviceTimeout:
+        if not words.damaged:
+            raise
+        return found
 
 
-def _rejected(device: Device) -> int:
-    counts = device.channel.splitter.counts
+@contextlib.contextmanager
+def _stubborn(channel: Channel) -> Iterator[Callable[..., int]]:
+    """Gives a call that reads or writes a register over a bad link, by many short tries."""
+    usual, channel.reply_timeout = channel.reply_timeout, min(REPLY_PATIENCE, channel.reply_timeout)
+
+    def ask(name: str, value: int | None = None) -> int:
+        return channel.run([Command(name, BY_NAME[name].address, value)], tries=STUBBORN_TRIES)[0]
+
+    try:
+        yield ask
+    finally:
+        channel.reply_timeout = usual
+
+
+def _rejected(channel: Channel) -> int:
+    counts = channel.splitter.counts
     return counts.crc_bad + counts.header_bad
 
 
@@ -203,11 +228,11 @@ class _Exchanges:
     latencies : seconds from a command to its reply.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, channel: Channel) -> None:
         self.sent = self.answered = self.wrong = 0
         self.seconds = 0.0
         self.latencies: list[float] = []
-        self._channel = device.channel
+        self._channel = channel
         self._random = random.Random(_SEED)
         self._sequence = 0
         self._pending: dict[int, tuple[int, float]] = {}
@@ -263,9 +288,7 @@ class _Exchanges:
 
 
 def _with_frames(device: Device, found: BitErrors, seconds: float) -> BitErrors:
-    """`found` with series of raw pattern frames for about that long; as it was where the link is too bad for any."""
-    if found.words.damaged > MOST_LOST * found.words.units:
-        return found
+    """`found` with series of raw pattern frames for about that long."""
     device.configure(Settings(sample_source=SampleSource.PATTERN, readout_mode=ReadoutMode.RAW, meta_period=1))
     sent = damaged = bits = wrong = 0
     nimages, end = TRIAL_FRAMES, time.monotonic() + seconds

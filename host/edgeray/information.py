@@ -1,71 +1,33 @@
 """What a board says of itself: identity, geometry, build, state, counters, link.
 
-registers -> Information -> `edgeray info`; Identity, read before anything is trusted -> `edgeray doctor`, `devices`
+registers -> Information -> `edgeray info`, `edgeray doctor`; Probe -> `edgeray devices --probe`
 """
 
 from dataclasses import dataclass
 
-from edgeray.channel import Channel, Command
+from edgeray.channel import Command
 from edgeray.device import Device
-from edgeray.errors import EdgerayError, NoDeviceError, VersionMismatch
-from edgeray.link import Link
+from edgeray.errors import EdgerayError
+from edgeray.identity import Identity
 from edgeray.ports import serial_number
-from edgeray.protocol.detector import Detector
-from edgeray.protocol.registers import (
-    BY_NAME,
-    PRODUCT_ID,
-    PROTOCOL_VERSION,
-    STATE_BITS,
-    Convolution,
-    register_map_hash,
-)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who answers, and in which language."""
-
-    product_id: int
-    protocol_version: int
-    register_map_hash: int
-
-    def check(self, url: str) -> None:
-        """Raises NoDeviceError where this is no edgeray board, VersionMismatch where it is one of another version."""
-        if self.product_id != PRODUCT_ID:
-            raise NoDeviceError(
-                f"{url!r} is no edgeray board: its product id is {self.product_id:#010x}, not {PRODUCT_ID:#010x}"
-            )
-        if self.protocol_version != PROTOCOL_VERSION:
-            raise VersionMismatch("protocol version", str(self.protocol_version), str(PROTOCOL_VERSION))
-        ours = register_map_hash()
-        if self.register_map_hash != ours:
-            raise VersionMismatch("register map", f"{self.register_map_hash:#010x}", f"{ours:#010x}")
-
-
-def identity(channel: Channel, *, tries: int = 3) -> Identity:
-    """Identity of the board behind `channel`, whatever its version. Raises DeviceTimeout, CommandRefused, LinkError."""
-    names = ("product_id", "protocol_version", "register_map_hash")
-    return Identity(*channel.run([Command(name, BY_NAME[name].address) for name in names], tries=tries))
+from edgeray.protocol.registers import BY_NAME, STATE_BITS, Convolution
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What answers at a URL: `identity`, None where nothing does; `error` is why it cannot be used, "" where it can."""
+    """What answers at a URL: its identity, or why there is none that could be used."""
 
     identity: Identity | None
-    error: str
+    error: str | None
 
 
 def probe(url: str, *, reply_timeout: float = 0.3) -> Probe:
     """Open `url` and ask who is there."""
-    found = None
     try:
-        with Link(url) as link:
-            found = identity(Channel(link, reply_timeout=reply_timeout), tries=2)
-            found.check(url)
+        with Device(url, reply_timeout=reply_timeout) as device:
+            return Probe(device.identity, None)
     except EdgerayError as error:
-        return Probe(found, str(error))
-    return Probe(found, "")
+        return Probe(None, str(error))
 
 
 @dataclass(frozen=True)
@@ -98,8 +60,8 @@ class Counters:
 class Information:
     """A board, at one moment.
 
+    identity : versions, detector, tick rate.
     serial_number : of its USB adapter; None where the link has none.
-    tick_rate : hertz.
     uptime : seconds since its reset.
     state : names of the state bits that are set.
     generation : settings taken over since reset, modulo 2**16.
@@ -110,9 +72,7 @@ class Information:
     url: str
     identity: Identity
     serial_number: str | None
-    tick_rate: int
     uptime: float
-    detector: Detector
     build: Build
     state: tuple[str, ...]
     generation: int
@@ -134,11 +94,9 @@ def information(device: Device) -> Information:
     value = dict(zip(names, words, strict=True))
     return Information(
         url=device.url,
-        identity=identity(device.channel),
+        identity=device.identity,
         serial_number=serial_number(device.url),
-        tick_rate=device.tick_rate,
         uptime=ticks(device) / device.tick_rate,
-        detector=device.detector,
         build=Build(
             multipliers=value["multipliers"],
             buffer_bytes=value["buffer_bytes"],

@@ -94,7 +94,7 @@ class Port:
     interface : USB interface number; None where it is not known or no USB port.
     is_link : whether it is the link of such a board, rather than its programming port.
     latency_timer : milliseconds that an FTDI adapter waits for more bytes; None where there is none.
-    owner, group, mode : of the device file; None where there is none (Windows).
+    owner, group, mode : of the device file, such as root, dialout, 0660; None where there is none (Windows).
     may_open : whether this process may open it.
     holders : processes that have it open, of those that this user may look at.
     """
@@ -115,7 +115,7 @@ class Port:
     latency_timer: int | None
     owner: str | None
     group: str | None
-    mode: int | None
+    mode: str | None
     may_open: bool
     holders: tuple[Holder, ...]
 
@@ -201,7 +201,7 @@ def _latency_timer(name: str, machine: Machine) -> int | None:
         return None
 
 
-def _owner(path: Path) -> tuple[str | None, str | None, int | None]:
+def _owner(path: Path) -> tuple[str | None, str | None, str | None]:
     """Owner, group, permission bits of a device file."""
     try:
         status = path.stat()
@@ -211,7 +211,7 @@ def _owner(path: Path) -> tuple[str | None, str | None, int | None]:
         owner, group = path.owner(), path.group()
     except (KeyError, NotImplementedError):  # ids without a name; Windows
         owner, group = str(status.st_uid), str(status.st_gid)
-    return owner, group, status.st_mode & 0o777
+    return owner, group, f"{status.st_mode & 0o777:04o}"
 
 
 def holders(path: Path, machine: Machine = MACHINE) -> tuple[Holder, ...]:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -187,10 +188,12 @@ def check(bitstream: Path, name: str) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def program(bitstream: Path, name: str, *, flash: bool = False) -> Programmed:
+def program(
+    bitstream: Path, name: str, *, flash: bool = False, say: Callable[[str], object] = lambda text: None
+) -> Programmed:
     """Load `bitstream` into the board `name`: into its flash if asked, or where there is no other way.
 
-    What the loading program says goes to standard error.
+    `say` is told the command before it runs; what that says goes to standard error.
 
     Raises ProgrammingError where the file does not fit, no program is installed, or the program failed.
     """
@@ -204,6 +207,7 @@ def program(bitstream: Path, name: str, *, flash: bool = False) -> Programmed:
             "no program that loads this board is installed. One of these does:\n"
             + "\n".join(f"  {TOOLS[one[0]]}\n    {' '.join(one)}" for one in possible)
         )
+    say(" ".join(command))
     try:
         ended = subprocess.run(command, stdout=2, check=False).returncode
     except OSError as error:
@@ -225,7 +229,7 @@ def reopen(url: str, seconds: float = START_SECONDS) -> Device:
     end = time.monotonic() + seconds
     while True:
         try:
-            return Device(url)
+            return Device(url, reply_timeout=_RETRY)
         except NoDeviceError:
             if time.monotonic() >= end:
                 raise

@@ -1,6 +1,7 @@
 """Commands about boards themselves: devices, info, doctor, program."""
 
 import os
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from edgeray import doctor as examination
 from edgeray import programmer
-from edgeray.cli.common import DeviceUrl, Exit, Json, console, emit, errors, exit_code, leave, open_device, plain, table
+from edgeray.cli.common import DeviceUrl, Exit, Json, emit, errors, exit_code, leave, open_device, plain, table
 from edgeray.doctor import Check, Status, udev
 from edgeray.information import Information, Probe, information, probe
 from edgeray.ports import Port, ports
@@ -43,7 +44,11 @@ def devices(
     }
     columns = ["port", "board", "adapter", "serial number", "access", "latency", "open in"] + ["answer"] * asked
     rows = [[*_row(one), *([_answer(probes.get(one.device))] * asked)] for one in found]
-    shown: Table | str = table("Serial ports", columns, rows) if rows else "No serial port is plugged in."
+    # A terminal has 80 columns: those that say nothing are left out.
+    used = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+    shown: Table | str = "No serial port is plugged in."
+    if rows:
+        shown = table("Serial ports", [columns[at] for at in used], [[row[at] for at in used] for row in rows])
     answer = f": {_answer(probes[named])}" if named in probes else ""
     emit(payload, as_json, shown, f"{VARIABLE} is {named}{answer}" if named else f"{VARIABLE} is not set.")
 
@@ -51,7 +56,7 @@ def devices(
 def _row(one: Port) -> list[str]:
     ids = "" if one.vid is None or one.pid is None else f"{one.vid:04x}:{one.pid:04x}"
     role = "" if one.is_link or not one.boards else " (programming)"
-    mode = "" if one.mode is None else f" {one.owner}:{one.group} {one.mode:04o}"
+    mode = "" if one.mode is None else f", {one.owner}:{one.group} {one.mode}"
     return [
         one.device,
         " or ".join(one.boards) + role,
@@ -66,8 +71,8 @@ def _row(one: Port) -> list[str]:
 def _answer(found: Probe | None) -> str:
     if found is None:
         return "not asked"
-    if found.error or found.identity is None:
-        return found.error
+    if found.identity is None:
+        return found.error or ""
     return f"edgeray, protocol {found.identity.protocol_version}, map {found.identity.register_map_hash:#010x}"
 
 
@@ -79,14 +84,13 @@ def info(url: DeviceUrl, as_json: Json = False) -> None:
 
 
 def _information(told: Information) -> Table:
-    one, build, detector = told.identity, told.build, told.detector
+    one, build, detector = told.identity, told.build, told.identity.detector
     memories = {"audit frames": build.audit_memory, "uploaded samples": build.upload_memory, "bias DAC": build.bias_dac}
     groups = (
-        ("product id", f"{one.product_id:#010x}"),
         ("protocol version", one.protocol_version),
         ("register map", f"{one.register_map_hash:#010x}"),
         ("serial number", told.serial_number or "none: the link is no USB adapter with one"),
-        ("tick rate", f"{told.tick_rate / 1e6:g} MHz"),
+        ("tick rate", f"{one.tick_rate / 1e6:g} MHz"),
         ("uptime", f"{told.uptime:.3f} s"),
         None,
         ("detector", f"{detector.rows} x {detector.columns} pixels, guard ring of {detector.guard_ring}"),
@@ -144,7 +148,7 @@ def doctor(
         ],
         "exit_code": int(code),
     }
-    emit(payload, as_json, *([] if as_json else [_checks(checks), *_fixes(checks), _summary(checks)]))
+    emit(payload, as_json, _checks(checks), *_fixes(checks), _summary(checks))
     leave(code)
 
 
@@ -156,9 +160,10 @@ def _code(checks: list[Check]) -> Exit:
 
 def _checks(checks: list[Check]) -> Table:
     made = Table("", "check", "found")
-    for one in checks:
-        style = _STYLE[one.status]
-        made.add_row(Text(one.status.value, style), one.name, Text(one.found, "dim" if style == "dim" else ""))
+    # What follows from one failure is one line.
+    for (status, found), alike in groupby(checks, lambda one: (one.status, one.found)):
+        names = ", ".join(one.name for one in alike)
+        made.add_row(Text(status.value, _STYLE[status]), names, Text(found, "dim" if status is Status.SKIPPED else ""))
     return made
 
 
@@ -190,7 +195,7 @@ def program(
     """Load a bitstream into a board by openFPGALoader or iceprog; with --device, see that the board then answers."""
     if board not in programmer.TARGETS:
         raise typer.BadParameter(f"there is no board {board!r}; there are: {', '.join(programmer.TARGETS)}")
-    done = programmer.program(bitstream, board, flash=flash)
+    done = programmer.program(bitstream, board, flash=flash, say=lambda text: errors.print(text, highlight=False))
     told = None
     if url:
         with programmer.reopen(url) as device:

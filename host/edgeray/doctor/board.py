@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator
 
 from edgeray.bit_error import BitErrors, ErrorRate, bit_error_test
-from edgeray.channel import Channel
+from edgeray.channel import Channel, Command
 from edgeray.device import Device
 from edgeray.doctor.check import Check, Status
 from edgeray.errors import CommandRefused, DeviceTimeout, EdgerayError, LinkError, NoDeviceError, VersionMismatch
-from edgeray.information import Information, identity, information, ticks
+from edgeray.information import Information, information, ticks
 from edgeray.link import DEFAULT_BAUDRATE, Link
-from edgeray.protocol.registers import BY_NAME
+from edgeray.protocol.registers import BY_NAME, PRODUCT_ID
 
 BAUDRATES = (3_000_000, 2_000_000, 12_000_000, 4_000_000, 1_500_000, 921_600, 500_000, 460_800, 230_400, 115_200)
 """Tried where a board does not answer at the default."""
@@ -21,8 +21,9 @@ CLOCK_SECONDS = 0.5
 TOO_MANY = 1e-6
 """Wrong bits a bit at which one in a hundred raw frames is damaged."""
 
-HANDSHAKE = ("opens", "answers", "product id", "protocol version", "register map")
+HANDSHAKE = ("opens", "answers", "product id", "protocol version", "register map", "detector")
 AFTERWARDS = ("baud rate", "clock", "counters", "link", "frames")
+_PRODUCT = Command("product_id", BY_NAME["product_id"].address)
 _GATEWARE = "program the gateware of this edgeray: `edgeray program BITSTREAM --board NAME`; or install its edgeray"
 
 
@@ -75,10 +76,17 @@ def _skipped(names: tuple[str, ...], why: str) -> Iterator[Check]:
 
 
 def _handshake(told: Information) -> Iterator[Check]:
-    one = told.identity
-    values = (told.url, "as an edgeray board", f"{one.product_id:#010x}", str(one.protocol_version))
-    for name, found in zip(HANDSHAKE, (*values, f"{one.register_map_hash:#010x}"), strict=True):
-        yield Check(name, Status.OK, found)
+    one, detector = told.identity, told.identity.detector
+    found = (
+        told.url,
+        f"up for {told.uptime:.1f} s",
+        f"{PRODUCT_ID:#010x}",
+        str(one.protocol_version),
+        f"{one.register_map_hash:#010x}",
+        f"{detector.rows} x {detector.columns} pixels of {detector.sample_bits} bits, {one.tick_rate / 1e6:g} MHz",
+    )
+    for name, text in zip(HANDSHAKE, found, strict=True):
+        yield Check(name, Status.OK, text)
 
 
 def _unopened(url: str, error: EdgerayError) -> Iterator[Check]:
@@ -98,24 +106,19 @@ def _unopened(url: str, error: EdgerayError) -> Iterator[Check]:
 
 
 def _diagnosis(url: str, link: Link, error: EdgerayError) -> Iterator[Check]:
-    """A port that opens, with no board of ours behind it: what is there?"""
+    """A port that opens, and no board of ours behind it, as `error` says: what is there?"""
     channel = Channel(link, reply_timeout=0.3)
     try:
-        identity(channel).check(url)
+        (product,) = channel.run([_PRODUCT])
     except (DeviceTimeout, CommandRefused, LinkError):
-        skipped = channel.splitter.counts.bytes_skipped
         link.close()
-        yield from _until("answers", _mute(url, skipped, error))
-    except VersionMismatch as mismatch:
-        yield from _until(
-            "protocol version", Check("protocol version", Status.FAIL, str(mismatch), _GATEWARE, mismatch)
-        )
-    except NoDeviceError as stranger:
+        yield from _until("answers", _mute(url, channel.splitter.counts.bytes_skipped, error))
+        return
+    if product != PRODUCT_ID:
         fix = "this is another device: `edgeray devices` lists the ports; or load the bitstream: `edgeray program`"
-        yield from _until("product id", Check("product id", Status.FAIL, str(stranger), fix, stranger))
+        yield from _until("product id", Check("product id", Status.FAIL, str(error), fix, error))
     else:
-        # The handshake is right: what follows it, such as the geometry, is not.
-        yield from _until("register map", Check("register map", Status.FAIL, str(error), _GATEWARE, error))
+        yield from _until("detector", Check("detector", Status.FAIL, str(error), _GATEWARE, error))
 
 
 def _mute(url: str, skipped: int, error: EdgerayError) -> Check:
@@ -139,7 +142,7 @@ def _mute(url: str, skipped: int, error: EdgerayError) -> Check:
 def _answers(url: str, baudrate: int) -> bool:
     try:
         with Link(url, baudrate=baudrate) as link:
-            identity(Channel(link, reply_timeout=0.15), tries=2)
+            Channel(link, reply_timeout=0.15).run([_PRODUCT], tries=2)
     except EdgerayError:
         return False
     return True

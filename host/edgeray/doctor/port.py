@@ -77,10 +77,10 @@ def _permission(port: Port) -> Check:
     name = "permission"
     if port.mode is None:
         return Check(name, Status.SKIPPED, "the port has no file")
-    found = f"{port.device} belongs to {port.owner}:{port.group}, mode {port.mode:04o}"
+    found = f"{port.device} belongs to {port.owner}:{port.group}, mode {port.mode}"
     if port.may_open:
         return Check(name, Status.OK, found)
-    if not port.mode & 0o060:
+    if not int(port.mode, 8) & 0o060:
         return Check(name, Status.FAIL, f"{found}, and not even its group may open it", udev.INSTALL)
     fix = f"sudo usermod -aG {port.group} {_user()}\nthen log out and in again; or install the udev rule"
     return Check(name, Status.FAIL, f"{found}: {_user()} may not open it", fix)

@@ -1,6 +1,5 @@
 """One series of frames: arm, yield what arrives, end, close the ledger."""
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -134,6 +133,8 @@ class Capture(Closing, Iterator[Frame]):
         return self
 
     async def __anext__(self) -> Frame:
+        import asyncio  # who has an event loop has it already; others are spared it
+
         if not self._intake.frames:
             waiting = asyncio.create_task(asyncio.to_thread(next, self._frames, None))
             try:
@@ -156,6 +157,8 @@ class Capture(Closing, Iterator[Frame]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        import asyncio
+
         await asyncio.to_thread(self.close)
 
 

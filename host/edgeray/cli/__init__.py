@@ -6,16 +6,18 @@ stopped answering, 4 data incomplete, 5 version mismatch.
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from edgeray.cli import board, capture, check, config
 from edgeray.cli.common import tell
 from edgeray.errors import EdgerayError
+from edgeray.protocol.registers import PROTOCOL_VERSION, register_map_hash
 
 app = typer.Typer(
     name="edgeray",
-    help="Readout of X-ray detectors that compute while they sense.",
     epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 no device, 4 data incomplete, 5 version mismatch.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -30,6 +32,19 @@ for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(config.app, name="config", rich_help_panel="Device")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"edgeray {version('edgeray')}, protocol {PROTOCOL_VERSION}, register map {register_map_hash():#010x}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show versions.")] = False,
+) -> None:
+    """Readout of X-ray detectors that compute while they sense."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """Files of frames: written while a series runs, read again, converted, shown.
 
-Consumer <- writer(path)
+Capture -> writer(path) -> NAME.nxs ... -> read(path) -> Run -> any Consumer
 """
 
 from importlib import import_module
@@ -8,8 +8,10 @@ from pathlib import Path
 
 from edgeray.consumer import Consumer
 from edgeray.files.errors import FileReadError, FileWriteError
+from edgeray.files.reading import Run, read, settings_of
+from edgeray.ledger import Ledger
 
-__all__ = ["SUFFIXES", "FileReadError", "FileWriteError", "writer"]
+__all__ = ["SUFFIXES", "FileReadError", "FileWriteError", "Run", "convert", "read", "settings_of", "writer"]
 
 _NEXUS, _TIFF, _PNG = ("nexus", "NexusWriter"), ("tiff", "TiffWriter"), ("png", "PngWriter")
 SUFFIXES = {
@@ -22,8 +24,8 @@ SUFFIXES = {
 def writer(path: str | Path, *, overwrite: bool = False) -> Consumer:
     """Writes the series that it follows to `path`; the format is chosen by the suffix.
 
-    .nxs .h5 .hdf5 NeXus; .tif .tiff multi-page TIFF; .png, a folder, or no suffix a sequence of PNGs; .npz; .edgeray the
-    bytes of the link. It is `NAME.part` until the series is over. docs/files.md tells what is in each.
+    .nxs .h5 .hdf5 NeXus; .tif .tiff multi-page TIFF; .png, a folder, or no suffix a sequence of PNGs; .npz; .edgeray
+    the bytes of the link. It is `NAME.part` until the series is over. docs/files.md tells what is in each.
 
     Raises FileWriteError for another suffix, or where a library for the format is not installed; later what
     `edgeray.files.writer.Writer` raises.
@@ -41,3 +43,15 @@ def writer(path: str | Path, *, overwrite: bool = False) -> Consumer:
     except ModuleNotFoundError as error:
         raise FileWriteError(f"{str(path)!r} needs the library {error.name!r}: pip install 'edgeray[images]'") from None
     return made
+
+
+def convert(source: str | Path, target: str | Path, *, overwrite: bool = False) -> Ledger:
+    """Write the series in the file `source` to `target`, in the format of its suffix; returns its ledger.
+
+    A `NAME.part` that a killed writer left becomes a file of what was saved. Raises what `read` and `writer` raise.
+    """
+    made = writer(target, overwrite=overwrite)
+    with read(source) as run:
+        if Path(target).suffix.lower() == ".edgeray":
+            raise FileWriteError(f"{str(target)!r}: a recording is made of a board's bytes; copy it, or capture one")
+        return run.play(made)

@@ -39,6 +39,7 @@ class Batch:
     wire_bytes : uint32[n].
     metas : (place, META) for every frame whose META is another than that of the frame before.
     last_meta : of the last frame.
+    generation : of the first frame.
     audits : the frames that carry pixels.
     """
 
@@ -49,6 +50,7 @@ class Batch:
     wire_bytes: npt.NDArray[np.uint32]
     metas: list[tuple[int, Meta]]
     last_meta: Meta
+    generation: int
     audits: list[Frame]
 
     @classmethod
@@ -72,6 +74,7 @@ class Batch:
             np.fromiter((frame.wire_bytes for frame in frames), np.uint32, count),
             metas,
             frames[-1].meta,
+            frames[0].generation,
             [frame for frame in frames if frame.pixels is not None],
         )
 

@@ -3,8 +3,10 @@
 SeriesHeader -> [layout] -> groups and scalars
 """
 
+import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +34,8 @@ ENTRY = "/entry"
 DETECTOR = "/entry/instrument/detector"
 COLLECTION = f"{DETECTOR}/collection"
 CONFIGURATION = "/entry/process/configuration/data"
+INSTRUMENT = "/entry/process/instrument/data"
+CALIBRATION = f"{COLLECTION}/calibration/file"
 
 
 def create(file: Any, header: SeriesHeader) -> None:
@@ -59,6 +63,11 @@ def create(file: Any, header: SeriesHeader) -> None:
     text(note, "type", "application/toml")
     text(note, "description", "the settings of the readout, as `edgeray config load` takes them")
     text(note, "data", edgeray.settings_file.text(header.settings, header.detector, header.tick_rate))
+    if header.instrument is not None:
+        note = group(process, "instrument", "NXnote")
+        text(note, "type", "application/json")
+        text(note, "description", "what the user said of the instrument")
+        text(note, "data", header.instrument.model_dump_json(exclude_unset=True))
 
 
 def _version() -> str:
@@ -109,14 +118,10 @@ def _calibrated(detector: Group, header: SeriesHeader) -> None:
     scalar(detector, "pixel_mask", pixel_mask(header))
     scalar(detector, "pixel_mask_applied", bool(calibration and applied))
     scalar(detector, "flatfield_applied", bool(calibration and applied))
-    if calibration is not None and header.frame_shape == (header.detector.rows, header.detector.columns):
-        scalar(detector, "flatfield", gain(calibration))
-
-
-def gain(calibration: "Calibration") -> npt.NDArray[np.float32]:
-    """float32[rows, columns]: the factor that a corrected pixel was multiplied by."""
-    table = calibration.correction_table()
-    return (table.gain / (1 << GAIN_FRACTION_BITS)).astype(np.float32)
+    whole = header.frame_shape == (header.detector.rows, header.detector.columns)
+    if calibration is not None and calibration.dark is not None and whole:
+        gain = calibration.correction_table().gain / (1 << GAIN_FRACTION_BITS)
+        scalar(detector, "flatfield", gain.astype(np.float32))
 
 
 def pixel_mask(header: SeriesHeader) -> npt.NDArray[np.uint32]:
@@ -165,20 +170,30 @@ def _collection(detector: Group, header: SeriesHeader) -> None:
     scalar(collection, "epoch_uncertainty", header.epoch_uncertainty, units="s")
     for name in LEDGER:
         scalar(collection, name, 0)
+    scalar(collection, "generation", 0)
     scalar(collection, "n_saved", 0)
     scalar(collection, "ledger_confirmed", False)
     scalar(collection, "finished", False)
     if header.calibration is not None:
-        table = header.calibration.correction_table()
-        kept = group(collection, "calibration", "NXcollection")
+        _calibration(collection, header.calibration)
+
+
+def _calibration(collection: Group, calibration: "Calibration") -> None:
+    """What the board was told of its pixels, in figures, and the calibration's file as it is."""
+    kept = group(collection, "calibration", "NXcollection")
+    if calibration.dark is not None:
+        table = calibration.correction_table()
         scalar(kept, "offset", table.offset.astype(np.int32), units="code")
-        scalar(kept, "gain", gain(header.calibration))
         scalar(kept, "masked", table.masked.astype(np.uint8))
-        for name, told in header.calibration.summary().items():
-            if isinstance(told, str):
-                text(kept, name, told)
-            else:
-                scalar(kept, name, told)
+    for name, told in calibration.summary().items():
+        if isinstance(told, str):
+            text(kept, name, told)
+        else:
+            scalar(kept, name, told)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "calibration.h5")
+        calibration.save(copy)
+        scalar(kept, "file", np.frombuffer(copy.read_bytes(), np.uint8))
 
 
 def _surroundings(entry: Group, instrument: Group, told: Instrument) -> None:

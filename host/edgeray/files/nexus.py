@@ -5,6 +5,8 @@ Writer -> [NexusWriter] -> NAME.nxs, which h5py, silx, nexusformat and fabio ope
 While it is written the file is in HDF5's SWMR mode: readers can follow, and what was flushed outlives the process.
 """
 
+from typing import Any
+
 import h5py  # type: ignore[import-untyped]
 import numpy as np
 import numpy.typing as npt
@@ -96,11 +98,12 @@ class NexusWriter(Writer):
             "event_time_zero": Column(events, "event_time_zero", "i8", units="ns"),
         }
 
-    def _start(self, tick: int) -> None:
+    def _start(self, tick: int, generation: int) -> None:
         """The first frame's time is that which the others count from; then nothing can be added, but to columns."""
         self._first_tick = tick
         start = layout.time_text(self._series.time_of(tick))
         self._file["entry/start_time"][()] = start.encode()
+        self._file[COLLECTION]["generation"][()] = generation
         self._per_frame["start_time"].dataset.attrs["start"] = start
         if self._events:
             self._events["event_time_zero"].dataset.attrs["offset"] = start
@@ -109,17 +112,22 @@ class NexusWriter(Writer):
     def _write(self, batch: Batch, times: Times) -> None:
         first = int(times.ticks[0]) if self._first_tick is None else self._first_tick
         if self._first_tick is None:
-            self._start(first)
+            self._start(first, batch.generation)
         at, earlier = self.frames, self.frames - times.back
         ticks = times.ticks - first
         status = np.where(batch.complete, 0, INCOMPLETE).astype(np.uint8)
         status[np.isin(batch.image_ids, [frame.image_id for frame in batch.audits])] |= AUDIT
         self._data.put(at, batch.values)
-        for name, place, values in (
-            ("start_time", earlier, ticks / self._series.tick_rate), ("time_source", earlier, times.source),
-            ("sequence_number", at, batch.image_ids), ("image_key", at, batch.image_key(self._series.kind)), ("frame_status", at, status),
-            ("wire_bytes", at, batch.wire_bytes), ("rows_received", at, batch.rows_received),
-        ):  # fmt: skip
+        columns: tuple[tuple[str, int, Any], ...] = (
+            ("start_time", earlier, ticks / self._series.tick_rate),
+            ("time_source", earlier, times.source),
+            ("sequence_number", at, batch.image_ids),
+            ("image_key", at, batch.image_key(self._series.kind)),
+            ("frame_status", at, status),
+            ("wire_bytes", at, batch.wire_bytes),
+            ("rows_received", at, batch.rows_received),
+        )
+        for name, place, values in columns:
             self._per_frame[name].put(place, values)
         for name, column in self._metas.items():
             column.put(self._written["metas"], [getattr(meta, name) for _, meta in batch.metas])
@@ -153,6 +161,8 @@ class NexusWriter(Writer):
             triggered=max(self._next, self.frames + dropped), received=self.frames, dropped_on_chip=dropped,
             incomplete=self._incomplete,
         )  # fmt: skip
+        # The mark that frames are there comes after them.
+        self._file.flush()
         self._note(Stored(so_far, self.frames), finished=False)
         self._file.flush()
 

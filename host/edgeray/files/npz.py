@@ -8,6 +8,7 @@ While the series is under way `NAME.npz.part` is an .npy file of the frames, whi
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,13 +51,13 @@ class NpzWriter(Writer):
             self._file.truncate(self._start + stored.frames * self._frame_bytes)
         finally:
             self._file.close()
-        data = (
-            np.load(self._part.path, mmap_mode="r") if stored.frames else np.zeros((0, *self._series.frame_shape), "i2")
-        )
+        # A file without a frame cannot be mapped.
+        data = np.load(self._part.path, mmap_mode="r" if stored.frames else None)
         text = json.dumps({**facts(self._series, stored), "start": self._table.start})
+        arrays: dict[str, Any] = {"data": data, "facts": np.array(text), **self._table.arrays()}
         with tempfile.NamedTemporaryFile(dir=self._part.path.parent, delete=False) as packed:
             try:
-                np.savez_compressed(packed, data=data, facts=np.array(text), **self._table.arrays())
+                np.savez_compressed(packed, **arrays)
             except BaseException:
                 Path(packed.name).unlink()
                 raise

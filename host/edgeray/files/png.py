@@ -46,7 +46,7 @@ class PngWriter(Writer):
             there = sorted(folder.glob(f"{self._stem}_*.png"))
             if there and not self.overwrite:
                 raise FileWriteError(
-                    f"{str(folder)!r} has {len(there)} pictures {self._stem}_*.png: take another name, or overwrite them"
+                    f"{str(folder)!r} has {len(there)} pictures {self._stem}_*.png: take another name, or overwrite"
                 )
             for one in there:
                 one.unlink()

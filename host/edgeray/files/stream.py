@@ -15,7 +15,7 @@ _BALLAST = 1 << 20
 
 
 class StreamWriter(Consumer):
-    """Records one series; `NAME.part` until it is over. Every byte is the system's at once, so nothing is to be flushed.
+    """Records one series; `NAME.part` until it is over. Every byte is the system's at once: nothing is flushed.
 
     Parameters and errors are those of `edgeray.files.writer.Writer`.
     """

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from edgeray.cli import board, capture, check, config
+from edgeray.cli import board, calibrate, capture, check, config
 from edgeray.cli.common import tell
 from edgeray.errors import EdgerayError
 from edgeray.protocol.registers import PROTOCOL_VERSION, register_map_hash
@@ -32,6 +32,7 @@ for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(config.app, name="config", rich_help_panel="Device")
+app.add_typer(calibrate.app, name="calibrate", rich_help_panel="Measure")
 
 
 def _version(wanted: bool) -> None:

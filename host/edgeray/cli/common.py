@@ -68,8 +68,11 @@ DeviceUrl = Annotated[
     ),
 ]
 
-console = Console(soft_wrap=True)
-errors = Console(stderr=True, soft_wrap=True)
+_PIPED_WIDTH = 160
+
+# Tables that go to a file or another program are not cut to a terminal's usual width.
+console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+errors = Console(stderr=True)
 
 
 def exit_code(error: EdgerayError) -> Exit:
@@ -122,7 +125,9 @@ def plain(value: Any) -> Any:
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
     """A table of a few columns, all cells as text."""
-    made = Table(*columns, title=title, title_justify="left")
+    made = Table(title=title or None, title_justify="left")
+    for place, column in enumerate(columns):
+        made.add_column(column, no_wrap=not place)
     for row in rows:
         made.add_row(*("" if cell is None else str(cell) for cell in row))
     return made

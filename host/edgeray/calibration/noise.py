@@ -38,7 +38,7 @@ _Integers = npt.NDArray[np.int64]
 class Responses:
     """Kernel responses to noise alone, at every position of the kernel in the imaging area.
 
-    mean, noise : float64[rows, columns], codes; without and with what rounding adds.
+    mean, noise : float64[rows, columns], codes, rounding included.
     distribution : float64[2 * full scale + 1]: part of all responses that are -full scale to full scale; None where the
         noise is not narrow.
     """
@@ -75,15 +75,15 @@ def responses(
     used = np.zeros(mean.size + 1, np.bool_)
     used[sources[factors != 0]] = True
     means, variances = pixels.moments()
-    total = (factors * means[sources]).sum(axis=0)
-    square = (factors**2 * variances[sources]).sum(axis=0)
+    noise_of_sum = np.sqrt((factors**2 * variances[sources]).sum(axis=0))
+    if float(pixels.noise[used[:-1]].max(initial=0)) <= NARROW:
+        return _by_code(pixels, factors, sources, shift, float(noise_of_sum.max()), shape)
     unit, step = 1 << shift, math.gcd(*weights.ravel().tolist()) or 1
     rounding = max(0.0, 1 - (step / unit) ** 2) / 12
-    narrow = float(pixels.noise[used[:-1]].max(initial=0)) <= NARROW
     return Responses(
-        mean=(total / unit).reshape(shape),
-        noise=np.sqrt(square / unit**2 + rounding).reshape(shape),
-        distribution=_distribution(pixels, factors, sources, shift, float(np.sqrt(square.max()))) if narrow else None,
+        mean=((factors * means[sources]).sum(axis=0) / unit).reshape(shape),
+        noise=np.sqrt((noise_of_sum / unit) ** 2 + rounding).reshape(shape),
+        distribution=None,
     )
 
 
@@ -148,18 +148,23 @@ def _taps(
     return factors, sources, (len(y), len(x))
 
 
-def _distribution(
-    pixels: _Pixels, factors: _Integers, sources: npt.NDArray[np.intp], shift: int, noise: float
-) -> Floats:
-    """Part of all responses that are -full scale to full scale, by the product of the pixels' Fourier transforms.
+def _by_code(
+    pixels: _Pixels,
+    factors: _Integers,
+    sources: npt.NDArray[np.intp],
+    shift: int,
+    largest: float,
+    shape: tuple[int, int],
+) -> Responses:
+    """Responses by the product of the pixels' Fourier transforms: exact to about 1e-14.
 
-    Exact to about 1e-14. A sum of `noise` standard deviations wraps around beyond what matters.
+    `largest` noise of a sum says after how much it may wrap around without harm.
     """
     full = pixels.full_scale
-    length = 1 << math.ceil(math.log2(2 * _WIDTH * noise + 64))
+    length = 1 << math.ceil(math.log2(2 * _WIDTH * largest + 64))
     wave = np.arange(length)
-    found = np.zeros(2 * full + 1)
     positions = factors.shape[1]
+    found, mean, noise = np.zeros(2 * full + 1), np.empty(positions), np.empty(positions)
     step = max(1, _STRIP // length)
     for start in range(0, positions, step):
         some = slice(start, min(start + step, positions))
@@ -171,11 +176,14 @@ def _distribution(
             # The transform of weight times a pixel is the pixel's at weight times the frequency.
             product *= transforms[place[:, None], factor[:, None] * wave % length]
         parts = np.maximum(np.fft.ifft(product, axis=1).real, 0.0)
+        parts /= parts.sum(axis=1, keepdims=True)
         base = (factors[:, some] * centres[places]).sum(axis=0)
         sums = base[:, None] + (wave + length // 2) % length - length // 2
-        results = np.clip((sums + ((1 << shift) >> 1)) >> shift, -full, full) + full
-        found += np.bincount(results.ravel(), parts.ravel(), 2 * full + 1)
-    return np.asarray(found / found.sum())
+        results = np.clip((sums + ((1 << shift) >> 1)) >> shift, -full, full)
+        mean[some] = middle = (parts * results).sum(axis=1)
+        noise[some] = np.sqrt((parts * np.square(results - middle[:, None])).sum(axis=1))
+        found += np.bincount((results + full).ravel(), parts.ravel(), 2 * full + 1)
+    return Responses(mean=mean.reshape(shape), noise=noise.reshape(shape), distribution=found / positions)
 
 
 def _transforms(

@@ -151,7 +151,7 @@ class FakeBoard(threading.Thread):
     def execute(self, one: Packet, words: list[int]) -> tuple[int, int]:
         """Status and value of the reply."""
         named = next((r for r in REGISTERS if r.address <= one.address < r.address + r.count), None)
-        if named is None:
+        if named is None or (named.name == "kernel_weights" and one.address - named.address >= DETECTOR.kernel_size**2):
             return ReplyStatus.UNKNOWN_ADDRESS, 0
         block = one.type == CommandType.WRITE_BLOCK
         value = None if block or not words else words[0]

@@ -244,7 +244,12 @@ class Device(Closing):
 
     def read_all(self) -> dict[str, list[int]]:
         """Every register's values by name, a list a name; a recording of this session has them too."""
-        addresses = [address for address, one in BY_ADDRESS.items() if one.access is not Access.PULSE]
+        addresses = [
+            address
+            for address, one in BY_ADDRESS.items()
+            if one.access is not Access.PULSE
+            and (one.name != "kernel_weights" or address - one.address < self.detector.kernel_size**2)
+        ]
         words = self.channel.run([Command(_label(BY_ADDRESS[at], at), at) for at in addresses])
         values: dict[str, list[int]] = {}
         for at, word in zip(addresses, words, strict=True):

@@ -212,3 +212,20 @@ def test_settings_are_shown_as_asked_and_as_they_are(board: FakeBoard, run: Any,
     board_before = dict(board.registers)
     ran = run("config", "set", "edge_threshold=50", "stride=4")
     assert (ran.code, board.registers) == (2, board_before), "all are taken, or none"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("capt",), ["capture"]),
+        (("config", "set", "count_"), ["count_time="]),
+        (("config", "set", "kernel=sobel"), ["kernel=sobel-x", "kernel=sobel-y"]),
+        (("capture", "--kernel", "mea"), ["mean"]),
+    ],
+)
+def test_the_shell_completes(words: tuple[str, ...], expected: list[str]) -> None:
+    asked = {"_EDGERAY_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(("edgeray", *words)), "COMP_CWORD": "9"}
+    asked["COMP_CWORD"] = str(len(words))
+    program = [sys.executable, "-c", "from edgeray.cli import main; main()"]
+    ran = subprocess.run(program, env=os.environ | asked, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert ran.stdout.split() == expected, ran.stderr

@@ -22,7 +22,7 @@ from edgeray import files, settings_file
 from edgeray.calibration import Calibration
 from edgeray.capture import Capture
 from edgeray.cli.common import DeviceUrl, Exit, Json, console, emit, errors, leave, open_device, tell
-from edgeray.cli.config import assigned, change
+from edgeray.cli.config import assigned, change, complete_assignment, complete_kernel
 from edgeray.cli.progress import ProgressBar, ledger_table
 from edgeray.consumer import Consumer
 from edgeray.device import Device
@@ -81,11 +81,16 @@ def capture(
     outputs: Outputs = None,
     count_time: Annotated[str | None, typer.Option(help="Exposure, such as 900us.")] = None,
     frame_time: Annotated[str | None, typer.Option(help="Frame period, such as 5ms; 0 is back to back.")] = None,
-    kernel: Annotated[str | None, typer.Option(help="Name of a kernel, such as laplacian.")] = None,
+    kernel: Annotated[
+        str | None, typer.Option(help="Name of a kernel, such as laplacian.", autocompletion=complete_kernel)
+    ] = None,
     edge_threshold: Annotated[str | None, typer.Option("--edge-threshold", "--threshold", help="In codes.")] = None,
     readout_mode: Annotated[str | None, typer.Option(help="edge or raw.")] = None,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other setting; repeatable.", autocompletion=complete_assignment
+        ),
     ] = None,
     settings: Annotated[Path | None, typer.Option(help="TOML file of settings; options go over it.")] = None,
     calibration: CalibrationFile = None,

@@ -18,10 +18,31 @@ from edgeray.units import shown
 
 app = typer.Typer(no_args_is_help=True, help="Settings of a device: requested, actual, limits, unit.")
 
+
+def complete_name(incomplete: str) -> list[str]:
+    """Settings for the shell's completion."""
+    return [name for name in Configuration.model_fields if name.startswith(incomplete)]
+
+
+def complete_kernel(incomplete: str) -> list[str]:
+    """Kernels for the shell's completion."""
+    return [name for name in KERNELS if name.startswith(incomplete)]
+
+
+def complete_assignment(incomplete: str) -> list[str]:
+    """NAME= for the shell's completion, and the kernels after it."""
+    name, sign, value = incomplete.partition("=")
+    if name == "kernel" and sign:
+        return [f"kernel={one}" for one in complete_kernel(value)]
+    return [] if sign else [f"{one}=" for one in complete_name(name)]
+
+
 Assignments = Annotated[
     list[str],
     typer.Argument(
-        metavar="NAME=VALUE...", help="Such as count_time=900us kernel=sobel-x edge_threshold=20 cds_enabled=off."
+        metavar="NAME=VALUE...",
+        help="Such as count_time=900us kernel=sobel-x edge_threshold=20 cds_enabled=off.",
+        autocompletion=complete_assignment,
     ),
 ]
 
@@ -73,7 +94,9 @@ def list_(url: DeviceUrl, as_json: Json = False) -> None:
 
 @app.command()
 def get(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Settings, such as count_time.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Settings, such as count_time.", autocompletion=complete_name)
+    ],
     url: DeviceUrl,
     as_json: Json = False,
 ) -> None:

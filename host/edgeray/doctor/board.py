@@ -16,6 +16,8 @@ BAUDRATES = (3_000_000, 2_000_000, 12_000_000, 4_000_000, 1_500_000, 921_600, 50
 """Tried where a board does not answer at the default."""
 BAUD_TOLERANCE = 0.02
 """Of a UART with 8 bits: half a bit after ten, less some for edges."""
+PATIENCE = 0.5
+"""Seconds that one try of a command waits: a reply behind a frame at 1 Mbaud comes in a tenth of that."""
 CLOCK_TOLERANCE = 0.01
 CLOCK_SECONDS = 0.5
 TOO_MANY = 1e-6
@@ -33,7 +35,7 @@ def checks(url: str, *, is_serial: bool, seconds: float) -> Iterator[Check]:
     is_serial : a real port, with a baud rate and a board behind it whose clock is a crystal's.
     """
     try:
-        device = Device(url)
+        device = Device(url, reply_timeout=PATIENCE)
     except EdgerayError as error:
         yield from _unopened(url, error)
         yield from _skipped(AFTERWARDS, "no board to ask")
@@ -107,7 +109,7 @@ def _unopened(url: str, error: EdgerayError) -> Iterator[Check]:
 
 def _diagnosis(url: str, link: Link, error: EdgerayError) -> Iterator[Check]:
     """A port that opens, and no board of ours behind it, as `error` says: what is there?"""
-    channel = Channel(link, reply_timeout=0.3)
+    channel = Channel(link, reply_timeout=PATIENCE)
     try:
         (product,) = channel.run([_PRODUCT])
     except (DeviceTimeout, CommandRefused, LinkError):
@@ -142,7 +144,7 @@ def _mute(url: str, skipped: int, error: EdgerayError) -> Check:
 def _answers(url: str, baudrate: int) -> bool:
     try:
         with Link(url, baudrate=baudrate) as link:
-            Channel(link, reply_timeout=0.15).run([_PRODUCT], tries=2)
+            Channel(link, reply_timeout=PATIENCE / 4).run([_PRODUCT], tries=2)
     except EdgerayError:
         return False
     return True

@@ -14,10 +14,11 @@ INSTALL = (
     "then unplug the board and plug it in again"
 )
 GROUP = "dialout"
+"""As Debian, Fedora and SUSE call the group of serial ports; where there is none of that name udev leaves it out."""
 
 
-def rule(group: str = GROUP) -> str:
-    """Text of the rule: the ports and the programming interface belong to `group` and to whoever sits at the machine,
+def rule() -> str:
+    """Text of the rule: the ports and the programming interface belong to GROUP and to whoever sits at the machine,
     ModemManager leaves them alone, and FTDI's latency timer is 1 ms."""
     lines = [
         f"# {RULE_PATH}: edgeray boards",
@@ -25,7 +26,7 @@ def rule(group: str = GROUP) -> str:
     ]
     for (vid, pid), adapter in ADAPTERS.items():
         ids = f'ATTRS{{idVendor}}=="{vid:04x}", ATTRS{{idProduct}}=="{pid:04x}"'
-        access = f'MODE="0660", GROUP="{group}", TAG+="uaccess"'
+        access = f'MODE="0660", GROUP="{GROUP}", TAG+="uaccess"'
         lines += [
             f"# {adapter.chip}: {', '.join(board for _, board in adapter.boards)}",
             f'SUBSYSTEM=="tty", {ids}, {access}',

@@ -1,0 +1,209 @@
+"""The doctor and boards that are not as they should be: what is found, which check fails, which exit code tells it."""
+
+import contextlib
+import json
+import os
+import pty
+import termios
+import threading
+import time
+import tty
+from collections.abc import Iterator
+
+import pytest
+
+import edgeray
+from edgeray.cli import main
+from edgeray.doctor import Check, Status
+from edgeray.doctor.board import AFTERWARDS, HANDSHAKE, checks
+from edgeray.protocol.registers import BY_NAME, REGISTERS, register_map_hash
+from edgeray.splitter import Packet, Splitter
+from hdl.params import Params
+from sim.virtual_board import VirtualBoard
+from tests.fake_board import FakeBoard, served
+from tests.test_bit_error import noisy
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is looked at for a shorter time."""
+    monkeypatch.setattr("edgeray.doctor.board.CLOCK_SECONDS", 0.15)
+
+
+class Ticking(FakeBoard):
+    """A board with a clock, `fast` times as fast as it says."""
+
+    fast = 1.0
+
+    def execute(self, one: Packet, words: list[int]) -> tuple[int, int]:
+        ticks = int(time.monotonic() * self.get("tick_rate") * self.fast)
+        self.put("ticks_low", ticks & 0xFFFF_FFFF)
+        self.put("ticks_high", ticks >> 32)
+        return super().execute(one, words)
+
+
+def found(url: str, *, is_serial: bool = True, seconds: float = 0) -> dict[str, Check]:
+    return {one.name: one for one in checks(url, is_serial=is_serial, seconds=seconds)}
+
+
+def statuses(one: dict[str, Check]) -> dict[str, Status]:
+    assert tuple(one) == (*HANDSHAKE, *AFTERWARDS)
+    return {name: check.status for name, check in one.items() if check.status not in (Status.OK, Status.SKIPPED)}
+
+
+def test_a_good_board(capsys: pytest.CaptureFixture[str]) -> None:
+    with VirtualBoard(Params()) as board:
+        assert main(["doctor", "-d", board.url, "--seconds", "0.4", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    by_name = {one["name"]: one for one in told["checks"]}
+    assert told["exit_code"] == 0
+    assert {by_name[name]["status"] for name in (*HANDSHAKE, "counters", "link", "frames")} == {"ok"}
+    assert by_name["clock"]["status"] == "skipped"
+    assert "none wrong: under" in by_name["link"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("register", "value", "check", "code", "texts"),
+    [
+        ("product_id", 0x1234, "product id", 3, ("0x00001234", "0x45524159")),
+        ("protocol_version", 99, "protocol version", 5, ("has 99", "has 3")),
+        ("register_map_hash", 0xABC, "register map", 5, ("0x00000abc", f"{register_map_hash():#010x}")),
+        ("detector_rows", 0, "detector", 3, ("impossible detector",)),
+    ],
+)
+def test_another_board(
+    register: str, value: int, check: str, code: int, texts: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(FakeBoard()) as board:
+        board.put(register, value)
+        one = found(board.url)
+        assert main(["doctor", "-d", board.url]) == code
+    assert statuses(one) == {check: Status.FAIL}
+    assert one[check].fix
+    assert all(text in one[check].found for text in texts)
+    shown = capsys.readouterr().out
+    assert f"fail {check}\n    {one[check].fix}" in shown
+
+
+def test_nothing_answers() -> None:
+    with served(FakeBoard()) as board:
+        board.mute = True
+        one = found(board.url)
+    assert statuses(one) == {"answers": Status.FAIL}
+    assert "edgeray program" in one["answers"].fix
+    one = found(board.url)
+    assert statuses(one) == {"opens": Status.FAIL}
+    assert "nothing listens" in one["opens"].found
+
+
+@contextlib.contextmanager
+def at_baudrate(speed: int) -> Iterator[str]:
+    """A board on a pseudo-terminal, which understands only who set this speed; gives its path."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    board, splitter, ended = FakeBoard(), Splitter(), threading.Event()
+
+    def run() -> None:
+        while not ended.is_set():
+            try:
+                data = os.read(ours, 4096)
+            except OSError:  # nobody has it open
+                time.sleep(0.01)
+                continue
+            if termios.tcgetattr(ours)[4] == speed:
+                for one in splitter.feed(data):
+                    os.write(ours, board.answer(one) or b"")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        ended.set()
+        os.write(theirs, b"\n")
+        thread.join(5)
+        board.listener.close()
+        os.close(ours)
+        os.close(theirs)
+    assert not thread.is_alive()
+
+
+def test_another_baud_rate_is_found() -> None:
+    with at_baudrate(termios.B2000000) as path:
+        one = found(path)
+    assert statuses(one) == {"answers": Status.FAIL}
+    assert one["answers"].found.startswith("at 2000000 baud, not at 1000000")
+    assert "baudrate=2000000" in one["answers"].fix
+
+
+def test_clock() -> None:
+    with served(Ticking()) as board:
+        assert statuses(found(board.url)) == {}
+        assert found(board.url)["clock"].status is Status.OK
+        board.fast = 1.06
+        one = found(board.url)
+        assert statuses(one) == {"clock": Status.FAIL}
+        assert "+6.0" in one["clock"].found or "+5.9" in one["clock"].found
+        assert found(board.url, is_serial=False)["clock"].status is Status.SKIPPED
+    with served(FakeBoard()) as board:
+        assert "stands still" in found(board.url)["clock"].found
+
+
+def test_counters_and_baud_rate() -> None:
+    with served(Ticking()) as board:
+        board.put("command_errors", BY_NAME["command_errors"].maximum)
+        board.put("uart_divisor", 25)
+        one = found(board.url)
+        assert statuses(one) == {"counters": Status.WARN, "baud rate": Status.WARN}
+        assert one["counters"].found == "at least 65535 commands thrown away since reset"
+        board.put("command_errors", 0)
+        board.put("railed", 7)
+        assert found(board.url)["counters"].found == "in the latest series: railed 7"
+
+
+def test_a_bad_link_is_told() -> None:
+    with VirtualBoard(Params()) as board, noisy(board.url, 1e-5) as proxy:
+        one = found(proxy.url, is_serial=False, seconds=1.2)
+    assert statuses(one).keys() <= {"link", "frames"}
+    assert one["frames"].status is Status.FAIL
+    assert "lower baud rate" in one["frames"].fix
+    assert "damaged; " in one["frames"].found
+
+
+def test_a_board_lost_on_the_way_is_no_traceback() -> None:
+    with served(Ticking()) as board:
+        threading.Timer(0.3, setattr, (board, "mute", True)).start()
+        one = found(board.url)
+    assert statuses(one) == {"clock": Status.FAIL}
+    assert one["counters"].found == "the board was lost"
+    assert one["clock"].error is not None
+
+
+def test_the_worst_failure_is_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a failed check, no device and a mismatch the last one is told."""
+    failures = [edgeray.NoDeviceError("none"), edgeray.VersionMismatch("map", "a", "b"), None]
+    for known, code in ((3, 5), (1, 3), (0, 0)):
+        told = [Check("a", Status.FAIL, "", error=one) for one in failures[:known]] + [Check("b", Status.WARN, "")]
+        monkeypatch.setattr("edgeray.doctor.examine", lambda url, seconds, told=told: iter(told))
+        assert main(["doctor", "--json"]) == code
+        assert json.loads(capsys.readouterr().out)["exit_code"] == code
+
+
+def test_info_says_what_the_registers_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(Ticking()) as board:
+        for one in REGISTERS:
+            if one.name in ("multipliers", "buffer_bytes", "command_errors", "railed", "generation"):
+                board.put(one.name, one.address + 100)
+        board.put("upload_memory", 1)
+        board.put("state", 0)
+        assert main(["info", "-d", board.url, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert main(["info", "-d", board.url]) == 0
+    assert told["build"]["multipliers"] == BY_NAME["multipliers"].address + 100
+    assert told["counters"]["railed"] == BY_NAME["railed"].address + 100
+    assert (told["build"]["upload_memory"], told["build"]["audit_memory"]) == (True, False)
+    assert told["uptime"] == pytest.approx(time.monotonic(), abs=5)
+    assert told["baudrate"] == 1_000_000
+    assert "16 x 8 pixels" in capsys.readouterr().out

@@ -171,12 +171,21 @@ def test_a_bad_link_is_told() -> None:
 
 
 def test_a_board_lost_on_the_way_is_no_traceback() -> None:
-    with served(Ticking()) as board:
-        threading.Timer(0.3, setattr, (board, "mute", True)).start()
+    """It falls silent while its clock is looked at: when it is asked for its ticks the third time."""
+
+    class Dying(Ticking):
+        left = 2
+
+        def execute(self, one: Packet, words: list[int]) -> tuple[int, int]:
+            if one.address == BY_NAME["ticks_low"].address:
+                self.left, self.mute = self.left - 1, not self.left
+            return super().execute(one, words)
+
+    with served(Dying()) as board:
         one = found(board.url)
     assert statuses(one) == {"clock": Status.FAIL}
     assert one["counters"].found == "the board was lost"
-    assert one["clock"].error is not None
+    assert isinstance(one["clock"].error, edgeray.DeviceTimeout)
 
 
 def test_the_worst_failure_is_the_exit_code(

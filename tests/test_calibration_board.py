@@ -220,7 +220,6 @@ def test_false_edges_are_as_many_as_predicted(run: Run, name: str) -> None:
     assert found.agrees
     assert asked.threshold == found.threshold >= lowest.threshold
     assert lowest.trials == FRAMES * 900
-    assert found.largest_noise > 1.1 * found.noise
 
 
 def test_what_it_does_not_hold_for_is_refused(run: Run) -> None:

@@ -182,7 +182,7 @@ def bias_table(points: Floats, kernel: Kernel, *, source: str, part: float = 1.0
             steps = round(float(np.interp(wanted, responses, codes))) - zero
             # Rounded up, as the gateware rounds the product down: with weights up to 64 the code itself comes back.
             spans.append(-(-(steps << BIAS_FRACTION_BITS) // scale))
-        if max(map(abs, spans)) > SPAN_MAX:
+        if not SPAN_MIN <= min(spans) <= max(spans) <= SPAN_MAX:
             raise CalibrationError(
                 f"kernel {kernel.name!r} with weights up to {largest} needs a span over {SPAN_MAX} codes: give it with "
                 "weights and shift doubled until they fill 8 bits"

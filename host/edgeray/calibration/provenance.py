@@ -134,7 +134,9 @@ def checksum(step: Any) -> str:
             for one in value:
                 add(one)
         else:
-            digest.update(f"{value!r};".encode())
+            # Enumerations and NumPy's numbers count as what they are in a file.
+            plain = value if isinstance(value, str) else np.asarray(value).item()
+            digest.update(f"{plain!r};".encode())
 
     add(step)
     return digest.hexdigest()

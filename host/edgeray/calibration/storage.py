@@ -10,6 +10,7 @@ Every step has its checksum and, in `provenance/parents`, those of the steps it 
 together is refused.
 """
 
+import contextlib
 from dataclasses import fields, is_dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -45,7 +46,8 @@ def write(path: Path, calibration: Calibration) -> None:
             _fill(file, calibration)
         part.replace(path)
     except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise CalibrationFileError(f"the calibration {path} cannot be written: {error}") from None
 
 

@@ -71,7 +71,7 @@ class Threshold:
     sigmas, quantile : as asked for.
     threshold : codes, the value for `edge_threshold`.
     noise : noise of a response, median over the positions, codes.
-    largest_noise : the largest of them: at the border the kernel sees pixels twice.
+    largest_noise : the largest of them.
     predicted : rate of false edges, a position and frame, at `threshold`.
     checks : measured on a board, from the lowest threshold up; empty where it was not.
     provenance : of the check's series, else of the prediction.

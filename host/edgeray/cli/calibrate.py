@@ -192,7 +192,7 @@ def threshold(
         rows: list[tuple[str, object]] = [
             ("threshold", f"{made.threshold} codes"),
             ("noise of a response, median", f"{made.noise:.3f} codes"),
-            ("largest, at the border", f"{made.largest_noise:.3f} codes"),
+            ("largest of all positions", f"{made.largest_noise:.3f} codes"),
         ]
         rows += [
             (

@@ -170,16 +170,13 @@ def bit_error_test(device: Device, seconds: float = 2.0, *, frames: bool = True)
     with _stubborn(channel) as ask:
         before, errors = ask("table_index"), ask("command_errors")
         rejected = _rejected(channel)
-        try:
-            exchanges = _Exchanges(channel)
-            exchanges.run(0.1 * share, window=1)
-            latencies, exchanges.latencies = sorted(exchanges.latencies), []
-            exchanges.run(0.9 * share, window=WINDOW)
-        finally:
-            # Leaves the board with the number of a read: the channel's next write cannot pass for a repetition.
-            ask("product_id")
-        rejected = _rejected(channel) - rejected
+        exchanges = _Exchanges(channel)
+        exchanges.run(0.1 * share, window=1)
+        latencies, exchanges.latencies = sorted(exchanges.latencies), []
+        exchanges.run(0.9 * share, window=WINDOW)
+        # A read of the channel's comes first: its next write cannot pass for a repetition of the last one above.
         to_board = (ask("command_errors") - errors) % (BY_NAME["command_errors"].maximum + 1)
+        rejected = _rejected(channel) - rejected
         ask("table_index", before)
     words = ErrorRate(exchanges.sent, exchanges.sent - exchanges.answered, exchanges.sent * EXCHANGE_BITS)
     found = BitErrors(

@@ -26,6 +26,7 @@ from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import KERNELS
 from edgeray.protocol.registers import Convolution
 from edgeray.protocol.settings import Settings
+from edgeray.series import FrameKind
 from sim.golden.correct import correct
 from tests import calibration_cases as cases
 from tests.fake_board import FakeBoard, served
@@ -208,12 +209,12 @@ def test_lost_frames_count() -> None:
     board.swallowed, board.dropped = {3}, set()
     taken: list[int] = []
     with served(board), Device(board.url) as device:
-        found = expose(device, 20, {}, lambda frame: taken.append(frame.image_id), {})
+        found = expose(device, 20, {}, lambda frame: taken.append(frame.image_id), {}, FrameKind.DARK)
         assert taken == [*range(3), *range(4, 20)]
         assert (found.nimages, found.complete, found.ledger.lost_on_link) == (19, False, 1)
         board.dropped = {4, 5}
         with pytest.raises(DataIncomplete, match="only 17 of 20"):
-            expose(device, 20, {}, lambda frame: None, {})
+            expose(device, 20, {}, lambda frame: None, {}, FrameKind.DARK)
 
 
 def test_a_calibration_of_another_detector_is_not_loaded() -> None:

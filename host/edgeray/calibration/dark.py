@@ -4,6 +4,7 @@ board, beam off -> raw frames -> [measure_dark] -> offset, noise, hot and noisy 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,11 @@ from edgeray.calibration.errors import CalibrationError, ClippedError
 from edgeray.calibration.mask import imaging_area
 from edgeray.calibration.provenance import Provenance, expose
 from edgeray.calibration.statistics import Floats, Mask, Moments, pattern, robust
+from edgeray.consumer import Consumer
 from edgeray.decoder import Frame
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.registers import BY_NAME, Convolution, ReadoutMode
+from edgeray.series import FrameKind
 
 if TYPE_CHECKING:
     from edgeray.device import Device
@@ -64,19 +67,30 @@ class Dark:
 
 
 def measure_dark(
-    device: "Device", nimages: int = NIMAGES, *, outlier: float = OUTLIER, pedestal: int | None = None
+    device: "Device",
+    nimages: int = NIMAGES,
+    *,
+    outlier: float = OUTLIER,
+    pedestal: int | None = None,
+    consumers: Sequence[Consumer] = (),
 ) -> Dark:
     """Capture `nimages` raw frames and find what the pixels show without X-rays; the beam has to be off.
 
-    Settings stay as they are but for raw readout without correction. `pedestal` is by default 6 times the noise of
-    all but the noisiest hundredth of the pixels, and half of full scale where the sensor convolves.
+    Settings stay as they are but for raw readout without correction.
+
+    Parameters
+    ----------
+    outlier : see OUTLIER.
+    pedestal : see `Dark`; by default 6 times the noise of all but the noisiest hundredth of the pixels, and half of
+        full scale where the sensor convolves.
+    consumers : who follow the series, see `Device.capture`.
 
     Raises ClippedError where pixels are cut off at 0 or full scale; CalibrationError for fewer than LEAST_IMAGES
     frames or a pedestal that is no code; DataIncomplete where too many frames were lost; as `Device.capture`.
     """
     detector = device.detector
     check_images(nimages)
-    moments, provenance, drift, railed = measure_raw(device, nimages, {})
+    moments, provenance, drift, railed = measure_raw(device, nimages, {}, FrameKind.DARK, consumers)
     imaging = imaging_area(detector)
     at_rail = AT_RAIL * moments.count
     at_zero, at_full = moments.at_zero > at_rail, moments.at_full > at_rail
@@ -143,7 +157,9 @@ def check_rails(railed: int, frames: int, detector: Detector) -> None:
         )
 
 
-def measure_raw(device: "Device", nimages: int, parents: dict[str, str]) -> tuple[Moments, Provenance, float, int]:
+def measure_raw(
+    device: "Device", nimages: int, parents: dict[str, str], kind: FrameKind, consumers: Sequence[Consumer]
+) -> tuple[Moments, Provenance, float, int]:
     """(moments, provenance, drift, railed) of `nimages` raw frames without correction; see `Dark` and `expose`."""
     detector = device.detector
     moments = Moments((detector.rows, detector.columns), detector.full_scale)
@@ -157,6 +173,6 @@ def measure_raw(device: "Device", nimages: int, parents: dict[str, str]) -> tupl
         elif frame.image_id >= nimages - quarter:
             ends[1].take(frame.values)
 
-    provenance = expose(device, nimages, RAW, take, parents)
+    provenance = expose(device, nimages, RAW, take, parents, kind, consumers)
     drift = float(np.median((ends[1].mean - ends[0].mean)[imaging_area(detector)]))
     return moments, provenance, drift, device.read("railed")

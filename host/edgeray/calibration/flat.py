@@ -3,6 +3,7 @@
 board, beam on and nothing in it; dark -> raw frames -> [measure_flat] -> response, dead and wrong pixels
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from edgeray.calibration.errors import CalibrationError, ClippedError
 from edgeray.calibration.mask import imaging_area
 from edgeray.calibration.provenance import Provenance, check_conditions, checksum, settings_text
 from edgeray.calibration.statistics import Floats, Mask, robust
+from edgeray.consumer import Consumer
 from edgeray.protocol.registers import CORRECTION_ENTRY, GAIN_FRACTION_BITS
+from edgeray.series import FrameKind
 
 if TYPE_CHECKING:
     from edgeray.device import Device
@@ -67,11 +70,18 @@ class Flat:
 
 
 def measure_flat(
-    device: "Device", dark: Dark, nimages: int = NIMAGES, *, least: float = UNDER, most: float = OVER
+    device: "Device",
+    dark: Dark,
+    nimages: int = NIMAGES,
+    *,
+    least: float = UNDER,
+    most: float = OVER,
+    consumers: Sequence[Consumer] = (),
 ) -> Flat:
     """Capture `nimages` raw frames of a uniform exposure and compare the pixels' responses.
 
-    Settings stay as they are but for raw readout without correction, and have to be those of `dark`.
+    Settings stay as they are but for raw readout without correction, and have to be those of `dark`. `consumers` follow
+    the series, see `Device.capture`.
 
     Raises CalibrationMismatch where they are not; ClippedError where pixels are at full scale; CalibrationError where
     the exposure is too weak, for limits out of order, or fewer than LEAST_IMAGES frames; DataIncomplete where too many
@@ -85,7 +95,9 @@ def measure_flat(
             f"the largest there is) and 1, the greatest over 1; not {least:g} and {most:g}"
         )
     check_conditions(dark.provenance.settings, settings_text(device), detector, "the dark of this calibration")
-    moments, provenance, drift, railed = measure_raw(device, nimages, {"dark": checksum(dark)})
+    moments, provenance, drift, railed = measure_raw(
+        device, nimages, {"dark": checksum(dark)}, FrameKind.FLAT, consumers
+    )
     imaging = imaging_area(detector)
     at_full = imaging & (moments.at_full > AT_RAIL * moments.count)
     if at_full[imaging].mean() > CLIPPED:

@@ -5,7 +5,7 @@ board -> [expose] -> frames -> a step's statistics; Provenance -> file
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -16,12 +16,14 @@ import numpy as np
 from edgeray import settings_file
 from edgeray.calibration.errors import CalibrationMismatch
 from edgeray.configuration import Configuration
+from edgeray.consumer import Consumer
 from edgeray.decoder import Frame
 from edgeray.errors import DataIncomplete
 from edgeray.ledger import Ledger
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import Kernel
 from edgeray.protocol.registers import Convolution
+from edgeray.series import FrameKind
 
 if TYPE_CHECKING:
     from edgeray.device import Device
@@ -68,10 +70,12 @@ def expose(
     writes: Mapping[str, int],
     take: Callable[[Frame], None],
     parents: Mapping[str, str],
+    kind: FrameKind,
+    consumers: Sequence[Consumer] = (),
 ) -> Provenance:
     """Capture `nimages` frames with the board's settings but for `writes`, and give the whole ones to `take`.
 
-    The board has its settings again afterwards.
+    `consumers` follow the series, too, and are told that it is of `kind`. The board has its settings again afterwards.
 
     Raises DataIncomplete where fewer than USABLE of them arrived whole, and what `Device.capture` raises.
     """
@@ -80,7 +84,7 @@ def expose(
         for name, value in writes.items():
             device.write(name, value)
         settings = settings_text(device)
-        with device.capture(nimages) as frames:
+        with device.capture(nimages, kind=kind, consumers=consumers) as frames:
             for frame in frames:
                 if frame.complete:
                     take(frame)

@@ -4,6 +4,7 @@ calibration, kernel -> [predict] -> threshold, rate of false edges
 board, same exposure as the calibration's -> edge frames -> [check] -> rate measured, with its interval
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from edgeray.calibration.errors import CalibrationError
 from edgeray.calibration.noise import Responses, responses, shrunk
 from edgeray.calibration.provenance import Provenance, expose
 from edgeray.calibration.statistics import interval
+from edgeray.consumer import Consumer
 from edgeray.decoder import Frame
 from edgeray.protocol.kernels import Kernel
 from edgeray.protocol.registers import BY_NAME, Convolution, ReadoutMode, ThresholdMode
@@ -168,6 +170,7 @@ def measure_threshold(
     sigmas: float = SIGMAS,
     quantile: float = QUANTILE,
     kind: FrameKind = FrameKind.DARK,
+    consumers: Sequence[Consumer] = (),
 ) -> Threshold:
     """Predict the threshold for the board's stride and threshold mode, and count what passes it in `nimages` frames.
 
@@ -176,6 +179,9 @@ def measure_threshold(
     Parameters
     ----------
     kernel : None is the board's own. Of a sensor that convolves it is only the name.
+    sigmas, quantile : see `lowest`.
+    kind : DARK or FLAT: whose noise it is to stay under.
+    consumers : who follow the series, see `Device.capture`.
 
     Raises CalibrationError, CalibrationMismatch as `Calibration.load_into`; DataIncomplete where too many frames were
     lost; as `Device.capture`.
@@ -213,7 +219,7 @@ def measure_threshold(
         if calibration.detector.convolution is not Convolution.SENSOR:
             for index, weight in enumerate(kernel.padded(device.detector.kernel_size).flat):
                 device.write("kernel_weights", weight, index)
-        provenance = expose(device, nimages, writes, take, calibration.checksums)
+        provenance = expose(device, nimages, writes, take, calibration.checksums, kind, consumers)
     checks = tuple(
         _check(threshold, found.rate(threshold, positive=positive), counts[threshold], found.mean.size)
         for threshold in sorted(counts)

@@ -5,7 +5,6 @@ All write into one file, step after step; docs/calibration.md goes through them.
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +31,9 @@ from edgeray.calibration.statistics import Mask
 from edgeray.calibration.threshold import NIMAGES as CHECKED
 from edgeray.calibration.threshold import QUANTILE, SIGMAS, Threshold
 from edgeray.cli.common import DeviceUrl, Exit, Json, emit, errors, leave, open_device, table
-from edgeray.cli.config import change
+from edgeray.cli.config import change, complete_kernel
+from edgeray.cli.progress import ProgressBar
+from edgeray.consumer import Consumer
 from edgeray.protocol.kernels import KERNELS, Kernel
 from edgeray.protocol.settings import SettingError
 from edgeray.series import FrameKind
@@ -43,15 +44,15 @@ SHOWN = 12
 """Bad pixels that are named one by one."""
 
 File = Annotated[Path, typer.Option("--calibration", "-c", help="Calibration file, which the step is added to.")]
-Frames = Annotated[int, typer.Option("--frames", "-n", min=1, help="Frames to capture.")]
-KernelName = Annotated[str, typer.Option("--kernel", "-k", help="Kernel, by its name.", show_default=False)]
+Frames = Annotated[int, typer.Option("--nimages", "-n", min=1, help="Frames to capture.")]
+KernelName = Annotated[str, typer.Option("--kernel", "-k", help="Kernel, by its name.", autocompletion=complete_kernel)]
 
 
 @app.command()
 def dark(
     url: DeviceUrl,
     file: Annotated[Path, typer.Option("--output", "-o", "--calibration", "-c", help="Calibration file to write.")],
-    frames: Frames = NIMAGES,
+    nimages: Frames = NIMAGES,
     outlier: Annotated[
         float, typer.Option(min=1.0, help="Robust standard deviations from which a pixel is hot or noisy.")
     ] = OUTLIER,
@@ -69,8 +70,7 @@ def dark(
     with open_device(url) as device:
         before = Calibration.load(file) if file.exists() else Calibration(detector=device.detector)
         before.check_detector(device)
-        with _busy(f"{frames} dark frames"):
-            made = measure_dark(device, frames, outlier=outlier, pedestal=pedestal)
+        made = measure_dark(device, nimages, outlier=outlier, pedestal=pedestal, consumers=_bar(as_json))
     calibration = before.with_dark(made).save(file)
     imaging = ~_has(calibration, PixelMask.GAP)
     rows = [
@@ -93,7 +93,7 @@ def dark(
 def flat(
     url: DeviceUrl,
     file: File,
-    frames: Frames = NIMAGES,
+    nimages: Frames = NIMAGES,
     least: Annotated[float, typer.Option(help="Response under which a pixel is replaced, not corrected.")] = UNDER,
     most: Annotated[float, typer.Option(help="Response over which it is.")] = OVER,
     as_json: Json = False,
@@ -107,8 +107,7 @@ def flat(
         raise CalibrationError(f"{file} has no dark: take one first (edgeray calibrate dark)")
     with open_device(url) as device:
         before.check_detector(device)
-        with _busy(f"{frames} flat frames"):
-            made = measure_flat(device, before.dark, frames, least=least, most=most)
+        made = measure_flat(device, before.dark, nimages, least=least, most=most, consumers=_bar(as_json))
     calibration = before.with_flat(made).save(file)
     rows = [
         ("exposure over dark", f"{made.level:.1f} codes"),
@@ -156,9 +155,12 @@ def mask(
 def threshold(
     url: DeviceUrl,
     file: File,
-    frames: Frames = CHECKED,
+    nimages: Frames = CHECKED,
     kernel: Annotated[
-        list[str] | None, typer.Option("--kernel", "-k", help="Kernel; may be given again. Default: the board's.")
+        list[str] | None,
+        typer.Option(
+            "--kernel", "-k", help="Kernel; repeatable. [default: the board's]", autocompletion=complete_kernel
+        ),
     ] = None,
     sigmas: Annotated[float, typer.Option(help="Standard deviations of a response that stay under it.")] = SIGMAS,
     quantile: Annotated[float, typer.Option(help="Part of the kernel's positions that do.")] = QUANTILE,
@@ -177,10 +179,16 @@ def threshold(
     found: list[Threshold] = []
     with open_device(url) as device:
         for one in kernels:
-            with _busy(f"{frames} frames of edges"):
-                made = measure_threshold(
-                    device, calibration, frames, kernel=one, sigmas=sigmas, quantile=quantile, kind=kind
-                )
+            made = measure_threshold(
+                device,
+                calibration,
+                nimages,
+                kernel=one,
+                sigmas=sigmas,
+                quantile=quantile,
+                kind=kind,
+                consumers=_bar(as_json),
+            )
             found.append(made)
         if keep:
             change(device, {"edge_threshold": found[0].threshold})
@@ -335,8 +343,6 @@ def _kernel(name: str) -> Kernel:
     return KERNELS[name]
 
 
-@contextlib.contextmanager
-def _busy(doing: str) -> Iterator[None]:
-    """Say so on a terminal while it lasts."""
-    with errors.status(doing):
-        yield
+def _bar(as_json: bool) -> list[Consumer]:
+    """What shows a series while it runs."""
+    return [ProgressBar(errors)] if errors.is_terminal and not as_json else []

@@ -8,6 +8,7 @@ from edgeray.channel import Channel, Command
 from edgeray.device import Device
 from edgeray.doctor.check import Check, Status
 from edgeray.errors import CommandRefused, DeviceTimeout, EdgerayError, LinkError, NoDeviceError, VersionMismatch
+from edgeray.identity import identify
 from edgeray.information import Information, information, ticks
 from edgeray.link import DEFAULT_BAUDRATE, Link
 from edgeray.protocol.registers import BY_NAME, PRODUCT_ID
@@ -27,6 +28,8 @@ HANDSHAKE = ("opens", "answers", "product id", "protocol version", "register map
 AFTERWARDS = ("baud rate", "clock", "counters", "link", "frames")
 _PRODUCT = Command("product_id", BY_NAME["product_id"].address)
 _GATEWARE = "program the gateware of this edgeray: `edgeray program BITSTREAM --board NAME`; or install its edgeray"
+
+_CABLE = "another cable, a shorter one, a port of the machine instead of a hub; then a lower baud rate (uart_divisor)"
 
 
 def checks(url: str, *, is_serial: bool, seconds: float) -> Iterator[Check]:
@@ -119,8 +122,17 @@ def _diagnosis(url: str, link: Link, error: EdgerayError) -> Iterator[Check]:
     if product != PRODUCT_ID:
         fix = "this is another device: `edgeray devices` lists the ports; or load the bitstream: `edgeray program`"
         yield from _until("product id", Check("product id", Status.FAIL, str(error), fix, error))
+        return
+    try:
+        identify(channel, url)
+    except NoDeviceError as again:
+        yield from _until("detector", Check("detector", Status.FAIL, str(again), _GATEWARE, again))
+    except EdgerayError as again:
+        yield from _until("answers", Check("answers", Status.FAIL, f"only sometimes: {again}", _CABLE, again))
     else:
-        yield from _until("detector", Check("detector", Status.FAIL, str(error), _GATEWARE, error))
+        yield from _until(
+            "answers", Check("answers", Status.FAIL, f"at the second time; before, {error}", _CABLE, error)
+        )
 
 
 def _mute(url: str, skipped: int, error: EdgerayError) -> Check:
@@ -134,10 +146,13 @@ def _mute(url: str, skipped: int, error: EdgerayError) -> Check:
     found = "nothing that edgeray understands"
     if skipped:
         found += f"; {skipped} bytes came that are no packets: another baud rate, or another device"
-    fix = (
-        "is it the board's link, and not its programming port? Is its bitstream loaded? `edgeray program BITSTREAM "
-        "--board NAME`; then unplug the board and plug it in again"
-    )
+    if "://" in url:
+        fix = "is another program connected? A virtual board serves one at a time; end that, or start the board again"
+    else:
+        fix = (
+            "is it the board's link, and not its programming port? Is its bitstream loaded? `edgeray program BITSTREAM "
+            "--board NAME`; then unplug the board and plug it in again"
+        )
     return Check("answers", Status.FAIL, found, fix, error)
 
 
@@ -232,9 +247,7 @@ def _judged(name: str, rate: ErrorRate, found: str, wrong: int) -> Check:
         return Check(name, Status.FAIL, found, "the board itself is at fault, not the link: `edgeray selftest`")
     if not rate.damaged:
         return Check(name, Status.OK, found)
-    status = Status.FAIL if rate.estimate >= TOO_MANY else Status.WARN
-    fix = "another cable, a shorter one, a port of the machine instead of a hub; then a lower baud rate (uart_divisor)"
-    return Check(name, status, found, fix)
+    return Check(name, Status.FAIL if rate.estimate >= TOO_MANY else Status.WARN, found, _CABLE)
 
 
 def _link(found: BitErrors) -> Check:

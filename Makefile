@@ -32,7 +32,7 @@ help:
 	@echo "make paper       the results of the in-sensor computing paper again, beside its numbers; the page in out/paper"
 	@echo "                 IMAGES=folder counts kept pixels and bits of its images too, MATERIAL=name or file of the crystal"
 	@echo "make explore     kernel, threshold, gain, bits and dose against edges and bits; page and settings in out/explore"
-	@echo "                 MATERIAL=name or file, SCHEDULER=tcp://host:port of Dask, ARGUMENTS=\"--help\" for the rest"
+	@echo "                 MATERIAL=name, file or formula, SCHEDULER=tcp://host:port of Dask, ARGUMENTS=\"--help\" for the rest"
 	@echo "make docs        write the generated pages in docs/ again"
 	@echo "make clean       remove what was built, not the virtual environment"
 
@@ -41,7 +41,7 @@ $(VENV)/bin/python:
 		|| { echo "edgeray needs Python 3.11 or newer; name one: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.boards $(VENV)/.cluster $(VENV)/.demo $(VENV)/.explore $(VENV)/.paper $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.boards $(VENV)/.cluster $(VENV)/.demo $(VENV)/.materials $(VENV)/.paper $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
 
@@ -102,7 +102,7 @@ bench: $(VENV)/.bench
 paper: $(VENV)/.paper
 	$(BIN)/python -m sim.paper --material '$(MATERIAL)' $(if $(IMAGES),--images '$(IMAGES)')
 
-explore: $(VENV)/.explore $(if $(SCHEDULER),$(VENV)/.cluster)
+explore: $(VENV)/.materials $(if $(SCHEDULER),$(VENV)/.cluster)
 	$(BIN)/python -m sim.explore --material '$(MATERIAL)' $(if $(SCHEDULER),--scheduler '$(SCHEDULER)') $(ARGUMENTS)
 
 docs: $(VENV)/.test

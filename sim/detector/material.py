@@ -1,6 +1,7 @@
 """Records of detector materials: one TOML file a crystal, so that another one is a data file and no code.
 
 materials/*.toml, or the user's own file -> [load] -> Material -> charge, response, dark, lag, linearity
+                                         <- [write] <- sim.materials.record, for a crystal that has no record
 
 A record names the crystal and gives each quantity with its source:
 
@@ -11,6 +12,7 @@ A record names the crystal and gives each quantity with its source:
 What is not known is left out; whatever needs it says so.
 """
 
+import json
 import math
 import tomllib
 from collections.abc import Mapping
@@ -133,6 +135,24 @@ def load(name: str | Path) -> Material:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise MaterialError(f"{path} is no TOML file: {error}") from None
     return _from_record(record, path)
+
+
+def write(material: Material, path: Path) -> None:
+    """Write the record that `load` reads back equal. Raises MaterialError for a value without a source, OSError."""
+    lines = [f"{key} = {_text(getattr(material, key))}" for key in ("name", "formula")]
+    for key in _QUANTITIES:
+        value = getattr(material, key)
+        if value is None:
+            continue
+        if not material.sources.get(key, "").strip():
+            raise MaterialError(f"{material.name}: {key} has no source, which a record gives of every value")
+        lines.append(f"{key} = {{ value = {float(value)!r}, source = {_text(material.sources[key])} }}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _text(text: str) -> str:
+    """A basic string of TOML: JSON's, and the one control character more that has to be escaped."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _from_record(record: dict[str, Any], path: Path) -> Material:

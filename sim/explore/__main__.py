@@ -12,21 +12,25 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from edgeray import settings_file
 from edgeray.errors import EdgerayError
 from hdl.params import Params
-from sim.detector.material import load
+from sim.explore.bias import bias_curve
+from sim.explore.crystal import bias_part, compared, crystal_part, twin_sensitivity
 from sim.explore.errors import ExploreError
-from sim.explore.evaluate import exposure, least_f1
+from sim.explore.evaluate import exposure
+from sim.explore.noise import noise_budget
 from sim.explore.problem import Problem
 from sim.explore.report import chosen_part, found_part, save_trials, sweep_part
-from sim.explore.search import Space, Trial, choose, explore, front, workers
+from sim.explore.search import Space, Trial, choose, eligible, explore, front, workers
 from sim.explore.sweep import sweep
+from sim.materials.record import Known, known_sensitivity, resolve, warnings
 from sim.paper.page import save_page
 from sim.paper.twin_on_board import show
 from sim.virtual_board import BoardError, BuildError
 
 TITLE = "Co-design: which readout finds most edges in fewest bits"
 INTRODUCTION = (
-    "Kernel, threshold, gain, bits and dose are chosen together, on the detector twin and the golden model of the "
-    "readout: every number here is of simulated exposures with the same noise, and every bit is counted on the wire.",
+    "First the bias is chosen, then kernel, threshold, gain, bits and dose together, on the detector twin and the "
+    "golden model of the readout: every number here is of simulated exposures with the same noise, and every bit is "
+    "counted on the wire.",
 )
 SETTINGS = "settings.toml"
 
@@ -55,11 +59,16 @@ def run(options: argparse.Namespace, console: Console) -> Path:
     Raises ExploreError, MaterialError, BuildError, BoardError, EdgerayError, OSError.
     """
     out: Path = options.out
-    problem = Problem(material=load(options.material), baudrate=options.baudrate)
     space = Space(
         kernels=tuple(options.kernels.split(",")) if options.kernels else Space.kernels,
         in_sensor={"sensor": (True,), "gateware": (False,), "both": (True, False)}[options.convolution],
     )
+    problem = Problem(material=resolve(options.material, options.table), baudrate=options.baudrate)
+    for text in warnings(problem.material):
+        console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+    bias = bias_curve(problem, space.dose_ugy[0])
+    problem = replace(problem, full_bias_v=options.bias or bias.recommended_v)
+    known = known_sensitivity(problem.material, options.table)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with workers(options.scheduler, options.processes) as pool, Progress(*columns, console=console) as progress:
         bar = progress.add_task("exploring", total=options.trials)
@@ -67,8 +76,7 @@ def run(options: argparse.Namespace, console: Console) -> Path:
             problem, space, pool, trials=options.trials, seed=options.seed,
             tell=lambda count: progress.advance(bar, count),
         )  # fmt: skip
-        worth = least_f1(problem)
-        best = front([trial for trial in trials if trial.outcome.f1 > worth])
+        best = front(eligible(problem, trials))
         chosen = choose(best, wanted_f1=options.least_f1, least_frames_s=options.least_frames)
         sweeps = sweep(problem, space, chosen.choice, pool)
     path = out / SETTINGS
@@ -79,20 +87,46 @@ def run(options: argparse.Namespace, console: Console) -> Path:
         console.print("the chosen design on the virtual board ...")
         mismatches = on_virtual_board(problem, chosen, path)
     parts = [
+        crystal_part(problem, known),
+        bias_part(problem, bias, chosen, given=options.bias is not None),
         found_part(problem, trials, best, chosen),
         chosen_part(problem, chosen, mismatches, str(path)),
         sweep_part(sweeps, chosen),
     ]
-    page = save_page(out, TITLE, INTRODUCTION, parts)
+    page = save_page(out, TITLE, [*INTRODUCTION, *(f"Warning: {text}" for text in warnings(problem.material))], parts)
+    for line in summary(problem, chosen, known):
+        console.print(line, markup=False, soft_wrap=True)
     if mismatches:
         raise ExploreError(f"{mismatches} responses of the virtual board differ from the golden model; see {page}")
     return page
 
 
+def summary(problem: Problem, chosen: Trial, known: Known | None) -> list[str]:
+    """The chosen design in a few lines."""
+    choice, outcome, noise = chosen.choice, chosen.outcome, noise_budget(problem, chosen.choice)
+    where = "sensor" if choice.in_sensor else "gateware"
+    ours = twin_sensitivity(problem)
+    lines = [
+        f"crystal: {problem.material.name}, {problem.material.need('thickness_mm'):g} mm, {ours:.0f} uC/Gy_air/cm2",
+        f"recommended: bias {problem.full_bias_v:g} V, gain {1 << choice.pga_gain}, threshold {choice.edge_threshold} "
+        f"of {1 << choice.sample_bits} codes; kernel {choice.kernel} in the {where}, {choice.dose_ugy:.3g} uGy a frame",
+        f"noise: {noise.total_e:.0f} electrons, {noise.total_codes:.3g} codes rms (X-rays {noise.photons_e:.0f}, dark "
+        f"current {noise.dark_e:.0f}, chip {noise.chip_e:.0f}); the threshold is "
+        f"{choice.edge_threshold / noise.response_codes:.2g} times that of a kernel response",
+        f"edges: F1 {outcome.f1:.2f}, {100 * outcome.kept:.1f} % of the pixels kept, {outcome.bits_a_frame:.0f} bits a "
+        "frame",
+    ]
+    if known is not None:
+        lines.append(f"known sensitivity: {known}. {compared(problem, known, ours)}")
+    return lines
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 and one sentence on what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m sim.explore", description=__doc__)
-    parser.add_argument("--material", default="cspbbr3", help="a record's name, or a TOML file (cspbbr3)")
+    parser.add_argument("--material", default="cspbbr3", help="a record's name, a TOML file, or a formula (cspbbr3)")
+    parser.add_argument("--table", type=Path, help="CSV file of more published devices, see docs/materials.md")
+    parser.add_argument("--bias", type=float, help="of the full weight, V (default: the recommended one)")
     parser.add_argument("--scheduler", help="of a Dask cluster, tcp://host:port (default: processes of this machine)")
     parser.add_argument("--processes", type=int, help="without a scheduler (default: one a processor)")
     parser.add_argument("--trials", type=int, default=600, help="designs to try (600)")

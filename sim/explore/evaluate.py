@@ -21,7 +21,8 @@ from sim.detector.dark import dark_current_na_cm2, electrons
 from sim.detector.errors import Floats
 from sim.detector.front_end import FrontEnd
 from sim.detector.macro_pixel import MacroPixel
-from sim.explore.problem import COLUMNS, ROWS, Problem, Scene, scene
+from sim.explore.errors import ExploreError
+from sim.explore.problem import COLUMNS, ROWS, Problem, scene
 from sim.golden.pipeline import Result, read_out
 from sim.image_quality import edge_quality
 
@@ -140,26 +141,14 @@ def exposure(problem: Problem, choice: Choice) -> tuple[Mosaic, npt.NDArray[np.u
     """(plan of the windows, samples uint16[windows, 2, rows, columns]) of the phantom."""
     seen, detector = scene(problem), choice.detector(problem)
     random = np.random.default_rng(problem.seed)
-    chip = FrontEnd(
-        sample_bits=choice.sample_bits, pga_gain=choice.pga_gain, capacitance_ff=problem.capacitance_ff
-    )  # fmt: skip
-    if choice.bias_bits is not None:
+    if choice.in_sensor:
         mosaic = Mosaic((ROWS, COLUMNS), detector, 0)
-        pixel = MacroPixel(
-            seen.response,
-            KERNELS[choice.kernel],
-            seen.flat.times(choice.dose_ugy),
-            BiasDac(bits=choice.bias_bits),
-            chip,
-            problem.pitch_mm**2,
-            choice.dose_ugy / problem.dose_rate_ugy_s,
-        )
-        image = pixel.samples(seen.seen(KERNELS[choice.kernel].size), random)[0]
+        image = macro_pixel(problem, choice).samples(seen.seen(KERNELS[choice.kernel].size), random)[0]
         return mosaic, np.stack([np.stack(list(mosaic.cut(each))) for each in image], axis=1)
     mosaic = Mosaic((ROWS, COLUMNS), detector, detector.radius)
     charge = seen.flat.times(choice.dose_ugy).times(seen.seen(1)[0, 0]).draw(random)
-    charge += random.poisson(_dark_e(problem, seen, choice.dose_ugy), charge.shape)
-    return mosaic, chip.samples(np.stack(list(mosaic.cut(charge))), random)
+    charge += random.poisson(dark_e(problem, problem.full_bias_v, choice.dose_ugy), charge.shape)
+    return mosaic, front_end(problem, choice).samples(np.stack(list(mosaic.cut(charge))), random)
 
 
 def readout(problem: Problem, choice: Choice, samples: npt.NDArray[np.uint16]) -> Result:
@@ -176,8 +165,40 @@ def stitched(mosaic: Mosaic, result: Result) -> Stitch:
     return image
 
 
-def _dark_e(problem: Problem, seen: Scene, dose_ugy: float) -> Floats:
-    """Mean dark charge of a sub-pixel at the full bias, electrons."""
-    response = seen.response
-    density = dark_current_na_cm2(response.material, response.full_bias_v, response.thickness_mm)
+def front_end(problem: Problem, choice: Choice) -> FrontEnd:
+    """The readout chip of a choice."""
+    return FrontEnd(sample_bits=choice.sample_bits, pga_gain=choice.pga_gain, capacitance_ff=problem.capacitance_ff)
+
+
+def fitting_part(problem: Problem, choice: Choice) -> float:
+    """Part of the open field's dose that fits into the chip, 0 to 1: into its capacitor and its converter's range.
+
+    1 where the sensor convolves: a kernel of edges sums the open field up to nothing.
+    """
+    if choice.in_sensor:
+        return 1.0
+    chip, open_e = front_end(problem, choice), float(scene(problem).flat.mean_e) * choice.dose_ugy
+    room_e = min(chip.full_well_e, (1 - chip.reset_level) * chip.full_scale * chip.electrons_per_code)
+    return float(np.clip((room_e - dark_e(problem, problem.full_bias_v, choice.dose_ugy)) / open_e, 0, 1))
+
+
+def macro_pixel(problem: Problem, choice: Choice) -> MacroPixel:
+    """Sub-pixels whose bias voltages are the kernel of a choice. Raises ExploreError where the gateware convolves."""
+    if choice.bias_bits is None:
+        raise ExploreError("a choice without bias_bits has no kernel in the sensor")
+    seen = scene(problem)
+    return MacroPixel(
+        seen.response,
+        KERNELS[choice.kernel],
+        seen.flat.times(choice.dose_ugy),
+        BiasDac(bits=choice.bias_bits),
+        front_end(problem, choice),
+        problem.pitch_mm**2,
+        choice.dose_ugy / problem.dose_rate_ugy_s,
+    )
+
+
+def dark_e(problem: Problem, bias_v: npt.ArrayLike, dose_ugy: float) -> Floats:
+    """Mean dark charge of a sub-pixel in the exposure of a dose, electrons, of `bias_v`'s shape."""
+    density = dark_current_na_cm2(problem.material, bias_v, problem.material.need("thickness_mm"))
     return np.abs(electrons(density, problem.pitch_mm**2, dose_ugy / problem.dose_rate_ugy_s))

@@ -19,7 +19,7 @@ from sim.detector.macro_pixel import views
 from sim.detector.material import Material
 from sim.detector.response import Response
 from sim.detector.signal import Signal, expose
-from sim.detector.spectrum import tube
+from sim.detector.spectrum import Spectrum, tube
 from sim.paper.reticle import letters
 
 FINE = 4
@@ -40,6 +40,7 @@ class Problem:
     Parameters
     ----------
     material : the crystal.
+    full_bias_v : of a pixel that is read by itself, and of a kernel's largest weight; see `sim.explore.bias`.
     kilovolts, filter_mm : tungsten tube and its aluminium.
     dose_rate_ugy_s : air kerma rate without an object; with the dose of a frame it makes the exposure.
     pitch_mm : of the square sub-pixels.
@@ -54,6 +55,7 @@ class Problem:
     """
 
     material: Material
+    full_bias_v: float = 95.0
     kilovolts: int = 70
     filter_mm: float = 1.0
     dose_rate_ugy_s: float = 1000.0
@@ -69,11 +71,21 @@ class Problem:
 
     def __post_init__(self) -> None:
         for name, unit in (
-            ("filter_mm", "mm"), ("dose_rate_ugy_s", "uGy/s"), ("pitch_mm", "mm"), ("capacitance_ff", "fF"),
-            ("tick_rate", "Hz"), ("baudrate", "baud"), ("tolerance_px", "pixels"),
+            ("full_bias_v", "V"), ("filter_mm", "mm"), ("dose_rate_ugy_s", "uGy/s"), ("pitch_mm", "mm"),
+            ("capacitance_ff", "fF"), ("tick_rate", "Hz"), ("baudrate", "baud"), ("tolerance_px", "pixels"),
         ):  # fmt: skip
             positive(getattr(self, name), name, unit)
         Detector(rows=self.rows, columns=self.columns, guard_ring=self.guard_ring)
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The beam, of 1 uGy."""
+        return tube(self.kilovolts, Layer(substance("Al"), self.filter_mm)).scaled_to(1.0)
+
+    @property
+    def response(self) -> Response:
+        """Crystal and beam. Raises MaterialError without a thickness, DetectorError for a bias over 100 V."""
+        return Response(self.material, self.material.need("thickness_mm"), self.spectrum, self.full_bias_v)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +119,8 @@ def _seen(scene: Scene, size: int) -> Floats:
 @lru_cache(maxsize=4)
 def scene(problem: Problem) -> Scene:
     """The phantom of a problem; computed once a process. Raises MaterialError where the record lacks what is needed."""
-    spectrum = tube(problem.kilovolts, Layer(substance("Al"), problem.filter_mm)).scaled_to(1.0)
-    material, thickness_mm = problem.material, problem.material.need("thickness_mm")
-    response = Response(material, thickness_mm, spectrum)
+    response = problem.response
+    material, thickness_mm, spectrum = response.material, response.thickness_mm, response.spectrum
     aluminium_mm, steel_mm = phantom()
     pairs, label = np.unique(np.stack((aluminium_mm, steel_mm)).reshape(2, -1), axis=1, return_inverse=True)
     layers = [Layer(substance("Al"), pairs[0]), Layer(substance("steel"), pairs[1])]

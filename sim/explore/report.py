@@ -5,20 +5,23 @@ trials, front, chosen trial, sweeps -> [report] -> out/explore/index.html, PNGs,
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.colors import LogNorm
 from scipy.ndimage import distance_transform_edt
 
+from edgeray.mosaic import Mosaic, Stitch
 from sim.detector.errors import Floats
-from sim.explore.evaluate import exposure, least_f1, link_frames_s, readout, stitched
+from sim.explore.evaluate import Choice, exposure, least_f1, link_frames_s, readout, stitched
+from sim.explore.noise import NoiseBudget, noise_budget
 from sim.explore.problem import Problem, scene
 from sim.explore.search import Trial
 from sim.explore.sweep import NAMES
 from sim.golden.fixed_point import Mask
-from sim.paper.charts import BLUE, GREEN, GREY, RED, canvas, images, png
+from sim.paper.charts import BLUE, GREEN, GREY, RED, Shown, canvas, images, png
 from sim.paper.page import Finding, Part, Picture, Rows
 
 BAUDRATES = (115_200, 1_000_000, 3_000_000, 12_000_000)
@@ -34,7 +37,8 @@ def found_part(problem: Problem, trials: Sequence[Trial], front: Sequence[Trial]
         f"(F1 against the edges of the phantom, {problem.tolerance_px:g} pixel of tolerance), few bits on the wire, "
         f"and a small dose. To keep every pixel would have an F1 of {every:.2f}; of the designs that find more, "
         f"{len(front)} are beaten by no other one.",
-        "The chosen one is the nearest to the best of all three, among those with an F1 that is wanted.",
+        "Designs whose chip the open field fills do not count where there are others: full pixels show no noise, and "
+        "nothing else. The chosen one is the nearest to the best of all three, among those with an F1 that is wanted.",
     ]
     rows = [_row(one) for one in front[:MOST_ROWS]]
     more = f" (the first {MOST_ROWS} of {len(front)})" if len(front) > MOST_ROWS else ""
@@ -47,8 +51,12 @@ def found_part(problem: Problem, trials: Sequence[Trial], front: Sequence[Trial]
 
 def chosen_part(problem: Problem, chosen: Trial, mismatches: int | None, settings: str) -> Part:
     """The chosen design. `mismatches`: of its frames on the virtual board; None: not shown to it."""
-    choice, outcome = chosen.choice, chosen.outcome
+    choice, outcome, noise = chosen.choice, chosen.outcome, noise_budget(problem, chosen.choice)
     findings = [
+        Finding("bias of the full weight", problem.full_bias_v, unit="V"),
+        Finding("gain of the chip", 1 << choice.pga_gain),
+        Finding("threshold (codes)", choice.edge_threshold),
+        Finding("threshold over the noise of a kernel response", choice.edge_threshold / noise.response_codes),
         Finding("F1 of the edges", outcome.f1),
         Finding("precision", outcome.precision),
         Finding("recall", outcome.recall),
@@ -62,23 +70,30 @@ def chosen_part(problem: Problem, chosen: Trial, mismatches: int | None, setting
         findings.append(Finding("responses of the virtual board that differ from the golden model", mismatches))
     where = f"in the sensor, bias voltages of {choice.bias_bits} bits" if choice.in_sensor else "in the gateware"
     text = [
-        f"Kernel {choice.kernel} {where}; threshold {choice.edge_threshold} of {1 << choice.sample_bits} codes, gain "
-        f"{1 << choice.pga_gain} in the chip, {choice.sample_bits} bits a sample, {choice.dose_ugy:.3g} uGy a frame at "
-        f"{problem.dose_rate_ugy_s:g} uGy/s.",
+        f"Bias {problem.full_bias_v:g} V, kernel {choice.kernel} {where}; threshold {choice.edge_threshold} of "
+        f"{1 << choice.sample_bits} codes, gain {1 << choice.pga_gain} in the chip, {choice.sample_bits} bits a sample"
+        f", {choice.dose_ugy:.3g} uGy a frame at {problem.dose_rate_ugy_s:g} uGy/s.",
         f"{settings} has it for a board: edgeray.settings_file reads it, Device.configure sends it.",
     ]
+    if noise.part < 1:
+        text.append(
+            f"The open field fills the chip: what gets more than {100 * noise.part:.0f} % of its dose is at full scale "
+            "and shows neither noise nor edges. The noise is that of the brightest pixel that does not."
+        )
     if mismatches is not None:
         text.append(
             "The virtual board took these settings and these samples: the gateware itself, compiled. What the host "
             "library decoded was compared with the golden model."
         )
     rows = [
-        [f"{baudrate:,}".replace(",", " "), f"{link_frames_s(outcome.bits_a_frame, baudrate):.0f}",
+        [_grouped(baudrate), f"{link_frames_s(outcome.bits_a_frame, baudrate):.0f}",
          f"{link_frames_s(outcome.raw_bits_a_frame, baudrate):.0f}"]
         for baudrate in BAUDRATES
     ]  # fmt: skip
     table = Rows("Frames a second that a UART carries", ["baud", "edges", "raw samples, no packets"], rows)
-    return Part("The chosen design", text, findings, [_chosen_picture(problem, chosen)], [table])
+    return Part(
+        "The chosen design", text, findings, _chosen_pictures(problem, chosen), [_noise_rows(choice, noise), table]
+    )
 
 
 def sweep_part(sweeps: Mapping[str, Sequence[Trial]], chosen: Trial) -> Part:
@@ -158,17 +173,69 @@ def _front_picture(trials: Sequence[Trial], front: Sequence[Trial], chosen: Tria
     return Picture("front", png(figure), "All designs; outlined: those that no other one beats.")
 
 
-def _chosen_picture(problem: Problem, chosen: Trial) -> Picture:
-    mosaic, samples = exposure(problem, chosen.choice)
-    image = stitched(mosaic, readout(problem, chosen.choice, samples))
-    seen, limit = scene(problem), max(1.0, float(np.quantile(np.abs(image.values), 0.995)))
-    shown = [
+def _noise_rows(choice: Choice, noise: NoiseBudget) -> Rows:
+    """The noise of what is sampled once, by its origin."""
+    parts = [
+        ("X-rays: their number, energy and depth", noise.photons_e),
+        ("dark current", noise.dark_e),
+        ("amplifiers of the chip, two samples", noise.read_e),
+        ("ADC and rounding, two samples", noise.adc_e),
+        ("all", noise.total_e),
+    ]
+    rows = [[name, _grouped(electrons), f"{electrons / noise.electrons_per_code:.3g}"] for name, electrons in parts]
+    rows.append(["a kernel response", "", f"{noise.response_codes:.3g}"])
+    what = "the sum of a macro-pixel" if choice.in_sensor else "a pixel"
+    where = "without an object" if noise.part == 1 else f"at {100 * noise.part:.0f} % of the open field"
+    heading = f"Noise of {what} {where}, rms; a pixel's signal is {_grouped(noise.signal_e)} electrons there"
+    return Rows(heading, ["from", "electrons", "codes"], rows)
+
+
+def _grouped(value: float) -> str:
+    return f"{value:,.0f}".replace(",", " ")
+
+
+def raw_frame(mosaic: Mosaic, samples: npt.NDArray[np.uint16]) -> Floats:
+    """The windows side by side, codes after double sampling, float64[rows, columns]."""
+    image = Stitch(mosaic)
+    for index, (reset, signal) in enumerate(samples.astype(np.int16)):
+        image.place(index, signal - reset)
+    return image.values.astype(np.float64)
+
+
+def _chosen_pictures(problem: Problem, chosen: Trial) -> list[Picture]:
+    """The phantom's frame before any kernel, and what the gateware sends of it."""
+    choice, seen = chosen.choice, scene(problem)
+    mosaic, samples = exposure(problem, choice)
+    image = stitched(mosaic, readout(problem, choice, samples))
+    frame = raw_frame(*exposure(problem, replace(choice, bias_bits=None)))
+    limit = max(1.0, float(np.quantile(np.abs(image.values[image.kept]), 0.98))) if image.kept.any() else 1.0
+    sent = np.ma.masked_where(~image.kept, image.values)
+    summed = raw_frame(mosaic, samples)
+    sums: list[Shown] = (
+        [(f"sums of macro-pixels on the wire, {_range(summed)}", summed, {})] if choice.in_sensor else []
+    )
+    shown: list[Shown] = [
         ("the phantom: part of the charge", seen.seen(1)[0, 0], {}),
-        ("its edges", seen.edges, {}),
-        ("kernel responses (grey: not sent)", np.where(image.kept, image.values, 0), {"vmin": -limit, "vmax": limit}),
+        (f"the frame: pixels after double sampling, {_range(frame)}", frame, {}),
+        *sums,
+        (
+            f"sent: kernel responses, {_range(image.values)}; blue: over 0, red: under, white: not sent",
+            sent,
+            {"vmin": -limit, "vmax": limit, "cmap": "RdBu"},
+        ),
         ("green: edge found, red: no edge, blue: missed", _coloured(image.kept, seen.edges, problem.tolerance_px), {}),
+    ]
+    where = "all sub-pixels at the full bias" if choice.in_sensor else "every pixel"
+    return [
+        Picture(
+            "chosen", images(shown, columns=2, width=11),
+            f"The phantom in the chosen design: {where} as the converter sees it, and the edges that leave the chip.",
+        )
     ]  # fmt: skip
-    return Picture("chosen", images(shown, columns=2, width=11), "The phantom in the chosen design.")
+
+
+def _range(image: npt.NDArray[np.number]) -> str:
+    return f"{image.min():.0f} to {image.max():.0f} codes"
 
 
 def _coloured(kept: Mask, edges: Mask, tolerance_px: float) -> Floats:

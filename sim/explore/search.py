@@ -3,7 +3,8 @@
 Space -> Optuna (NSGA-II) -> choices -> [executor: evaluate] -> trials -> front -> chosen one
 
 Objectives: F1 of the edges up, bits a frame on the wire down, dose down. Designs that find no more than one that keeps
-every pixel are told as failures: measured, 600 trials then cover the front best. A generation is evaluated as a whole
+every pixel are told as failures: measured, 600 trials then cover the front best. So are those whose chip the open field
+fills: they are free of noise there, and blind. A generation is evaluated as a whole
 and told in its own order, so that a seed gives the same trials however many workers there are.
 """
 
@@ -22,7 +23,7 @@ import optuna
 from edgeray.protocol.kernels import KERNELS
 from sim.detector.errors import DetectorError, MaterialError
 from sim.explore.errors import ExploreError
-from sim.explore.evaluate import Choice, Outcome, evaluate, least_f1
+from sim.explore.evaluate import Choice, Outcome, evaluate, fitting_part, least_f1
 from sim.explore.problem import Problem
 
 GENERATION = 20
@@ -177,7 +178,7 @@ def explore(
         asked = [study.ask() for _ in range(min(GENERATION, trials - tried))]
         done = evaluate_all(problem, [space.suggest(trial) for trial in asked], pool)
         for trial, one in zip(asked, done, strict=True):
-            if one is None or one.outcome.f1 <= worthless:
+            if one is None or one.outcome.f1 <= worthless or fitting_part(problem, one.choice) < 1:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             else:
                 missed, bits, dose_ugy = one.costs
@@ -188,6 +189,16 @@ def explore(
     if not found:
         raise ExploreError(f"none of {tried} designs can be built; give kernels with larger weights, or more bias bits")
     return found
+
+
+def eligible(problem: Problem, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that may be chosen: more found than by keeping every pixel, the chip not filled by the open field.
+
+    Where the open field fills the chip of all that find more, these.
+    """
+    worth = least_f1(problem)
+    found = [trial for trial in trials if trial.outcome.f1 > worth]
+    return [trial for trial in found if fitting_part(problem, trial.choice) == 1] or found
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:

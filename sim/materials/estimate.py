@@ -19,16 +19,17 @@ from sim.detector.errors import DetectorError, MaterialError
 HOFMANN = "D. W. M. Hofmann, Acta Cryst. B 58, 489 (2002), doi 10.1107/S0108768101021814"
 DEVANATHAN = "R. Devanathan et al., Nucl. Instrum. Methods A 565, 637 (2006)"
 
-# Mean volume of an atom in crystals at room temperature, cubic angstroms, of the elements that halides are made of.
+# Mean volume of an atom in crystals at room temperature, cubic angstroms; without noble gases and actinides.
 HOFMANN_A3 = {
-    "H": 5.08, "Li": 22.6, "B": 13.24, "C": 13.87, "N": 11.8, "O": 11.39, "F": 11.17, "Na": 26.0, "Mg": 36.0,
-    "Al": 39.6, "Si": 37.3, "P": 29.5, "S": 25.2, "Cl": 25.8, "K": 36.0, "Ca": 45.0, "Sc": 42.0, "Ti": 27.3,
-    "V": 24.0, "Cr": 28.1, "Mn": 31.9, "Fe": 30.4, "Co": 29.4, "Ni": 26.0, "Cu": 26.9, "Zn": 39.0, "Ga": 37.8,
-    "Ge": 41.6, "As": 36.4, "Se": 30.3, "Br": 32.7, "Rb": 42.0, "Sr": 47.0, "Y": 44.0, "Zr": 27.0, "Pd": 35.0,
-    "Ag": 35.0, "Cd": 51.0, "In": 55.0, "Sn": 52.8, "Sb": 48.0, "Te": 46.7, "I": 46.2, "Cs": 46.0, "Ba": 66.0,
-    "La": 58.0, "Ce": 54.0, "Pr": 57.0, "Nd": 50.0, "Sm": 50.0, "Eu": 53.0, "Gd": 56.0, "Tb": 45.0, "Dy": 50.0,
-    "Ho": 42.0, "Er": 54.0, "Yb": 59.0, "Hf": 40.0, "Pt": 38.0, "Au": 43.0, "Hg": 38.0, "Tl": 54.0, "Pb": 52.0,
-    "Bi": 60.0,
+    "H": 5.08, "Li": 22.6, "Be": 36.0, "B": 13.24, "C": 13.87, "N": 11.8, "O": 11.39, "F": 11.17, "Na": 26.0,
+    "Mg": 36.0, "Al": 39.6, "Si": 37.3, "P": 29.5, "S": 25.2, "Cl": 25.8, "K": 36.0, "Ca": 45.0, "Sc": 42.0,
+    "Ti": 27.3, "V": 24.0, "Cr": 28.1, "Mn": 31.9, "Fe": 30.4, "Co": 29.4, "Ni": 26.0, "Cu": 26.9, "Zn": 39.0,
+    "Ga": 37.8, "Ge": 41.6, "As": 36.4, "Se": 30.3, "Br": 32.7, "Rb": 42.0, "Sr": 47.0, "Y": 44.0, "Zr": 27.0,
+    "Nb": 37.0, "Mo": 38.0, "Ru": 37.3, "Rh": 31.2, "Pd": 35.0, "Ag": 35.0, "Cd": 51.0, "In": 55.0, "Sn": 52.8,
+    "Sb": 48.0, "Te": 46.7, "I": 46.2, "Cs": 46.0, "Ba": 66.0, "La": 58.0, "Ce": 54.0, "Pr": 57.0, "Nd": 50.0,
+    "Sm": 50.0, "Eu": 53.0, "Gd": 56.0, "Tb": 45.0, "Dy": 50.0, "Ho": 42.0, "Er": 54.0, "Tm": 49.0, "Yb": 59.0,
+    "Lu": 35.0, "Hf": 40.0, "Ta": 43.0, "W": 38.8, "Re": 42.7, "Os": 41.9, "Ir": 34.3, "Pt": 38.0, "Au": 43.0,
+    "Hg": 38.0, "Tl": 54.0, "Pb": 52.0, "Bi": 60.0,
 }  # fmt: skip
 MOST_UNITS = 4
 """Formula units of a cell that Hofmann's volumes tell apart: their scatter of 4 % is far under a quarter."""
@@ -91,8 +92,8 @@ def density_g_cm3(formula: str, cell_a3: float | None = None, cell_source: str =
     if cell_a3 and 1 <= units <= MOST_UNITS:
         return Sourced(
             _rounded(units * mass_g / (cell_a3 * 1e-24)),
-            f"derived: unit cell of {cell_a3:.1f} cubic angstroms ({cell_source}) with {units} formula units, the whole "
-            f"number nearest to the mean atomic volumes of {HOFMANN}",
+            f"derived: unit cell of {cell_a3:.1f} cubic angstroms ({cell_source}) with {units} formula units, the "
+            f"whole number nearest to the mean atomic volumes of {HOFMANN}",
         )
     return Sourced(
         _rounded(mass_g / (unit_a3 * 1e-24)),

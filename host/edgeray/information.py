@@ -10,7 +10,7 @@ from edgeray.device import Device
 from edgeray.errors import EdgerayError
 from edgeray.identity import Identity
 from edgeray.ports import serial_number
-from edgeray.protocol.registers import BY_NAME, STATE_BITS, Convolution
+from edgeray.protocol.registers import BY_NAME, STATE_BITS
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ class Build:
     audit_memory: bool
     upload_memory: bool
     bias_dac: bool
-    convolution: Convolution
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,6 @@ def information(device: Device) -> Information:
             audit_memory=bool(value["audit_memory"]),
             upload_memory=bool(value["upload_memory"]),
             bias_dac=bool(value["bias_dac"]),
-            convolution=Convolution(value["convolution"]),
         ),
         state=tuple(one.name for one in STATE_BITS if value["state"] >> STATE_BITS.offset(one.name) & 1),
         generation=value["generation"],

@@ -95,7 +95,7 @@ def _information(told: Information) -> Table:
         None,
         ("detector", f"{detector.rows} x {detector.columns} pixels, guard ring of {detector.guard_ring}"),
         ("samples", f"{detector.sample_bits} bits"),
-        ("kernel", f"{detector.kernel_size} x {detector.kernel_size}, {build.convolution.name.lower()}"),
+        ("kernel", f"{detector.kernel_size} x {detector.kernel_size}, {detector.convolution.name.lower()}"),
         None,
         ("multipliers", build.multipliers),
         ("packet buffer", f"{build.buffer_bytes} bytes, {build.rows_per_packet} rows a packet"),

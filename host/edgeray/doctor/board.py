@@ -28,7 +28,6 @@ HANDSHAKE = ("opens", "answers", "product id", "protocol version", "register map
 AFTERWARDS = ("baud rate", "clock", "counters", "link", "frames")
 _PRODUCT = Command("product_id", BY_NAME["product_id"].address)
 _GATEWARE = "program the gateware of this edgeray: `edgeray program BITSTREAM --board NAME`; or install its edgeray"
-
 _CABLE = "another cable, a shorter one, a port of the machine instead of a hub; then a lower baud rate (uart_divisor)"
 
 
@@ -43,29 +42,30 @@ def checks(url: str, *, is_serial: bool, seconds: float) -> Iterator[Check]:
         yield from _unopened(url, error)
         yield from _skipped(AFTERWARDS, "no board to ask")
         return
+    names = (*HANDSHAKE, *AFTERWARDS)
+    done = 0
     with device:
         try:
-            told = information(device)
+            for check in _asked(device, is_serial=is_serial, seconds=seconds):
+                yield check
+                done += 1
         except EdgerayError as error:
-            yield from _lost(error, (*HANDSHAKE, *AFTERWARDS))
-            return
-        yield from _handshake(told)
-        done: list[str] = []
-        try:
-            yield _baud_rate(told, is_serial=is_serial)
-            done.append("baud rate")
-            yield _clock(device, is_serial=is_serial)
-            done.append("clock")
-            yield _counters(told)
-            done.append("counters")
-            if not seconds:
-                yield from _skipped(("link", "frames"), "no time was given to the link test")
-                return
-            found = bit_error_test(device, seconds)
-            yield _link(found)
-            yield _frames(found)
-        except (DeviceTimeout, LinkError, CommandRefused) as error:
-            yield from _lost(error, AFTERWARDS[len(done) :])
+            yield from _lost(error, names[done:])
+
+
+def _asked(device: Device, *, is_serial: bool, seconds: float) -> Iterator[Check]:
+    """All checks of a board that answers, in the order of HANDSHAKE and AFTERWARDS."""
+    told = information(device)
+    yield from _handshake(told)
+    yield _baud_rate(told, is_serial=is_serial)
+    yield _clock(device, is_serial=is_serial)
+    yield _counters(told)
+    if not seconds:
+        yield from _skipped(("link", "frames"), "no time was given to the link test")
+        return
+    found = bit_error_test(device, seconds)
+    yield _link(found)
+    yield _frames(found)
 
 
 def _lost(error: EdgerayError, names: tuple[str, ...]) -> Iterator[Check]:
@@ -103,7 +103,8 @@ def _unopened(url: str, error: EdgerayError) -> Iterator[Check]:
     try:
         link = Link(url)
     except EdgerayError as again:
-        fix = "`edgeray devices` lists serial ports; a virtual board: `python -m sim.virtual_board --port 5000 --keep`"
+        virtual = "start the board's server; a virtual board: `python -m sim.virtual_board --port 5000 --keep`"
+        fix = virtual if "://" in url else "`edgeray devices` lists serial ports, and who has them open"
         yield from _until("opens", Check("opens", Status.FAIL, str(again), fix, again))
         return
     with link:
@@ -191,9 +192,9 @@ def _clock(device: Device, *, is_serial: bool) -> Check:
     time.sleep(CLOCK_SECONDS)
     last, end, doubt_too = _moment(device)
     if last == first:
-        error = f"stands still: {first} ticks before and after {end - begin:.2f} s"
+        found = f"stands still: {first} ticks before and after {end - begin:.2f} s"
         fix = "reset the board; where it stays so, its PLL does not run: load the bitstream again"
-        return Check("clock", Status.FAIL if is_serial else Status.WARN, error, fix)
+        return Check("clock", Status.FAIL if is_serial else Status.WARN, found, fix)
     off = (last - first) / (end - begin) / device.tick_rate - 1
     doubt = (doubt + doubt_too) / (end - begin)
     found = f"{off:+.2%} off its {device.tick_rate} Hz, by this machine's clock, to within {doubt:.2%}"

@@ -200,13 +200,17 @@ class NexusRun(Run):
 
 
 def _open(path: Path) -> Any:
+    """The open file. One that is being written, or whose writer was killed, can be read in SWMR mode alone.
+
+    On a file that is cut short HDF5 would wait in that mode for the rest, for ever.
+    """
     try:
         return h5py.File(path, "r")
-    except OSError:
-        # A file that is being written, or whose writer was killed, is read in this mode alone.
-        with contextlib.suppress(OSError):
-            return h5py.File(path, "r", swmr=True)
-    raise FileReadError(f"{str(path)!r} is no HDF5 file that can be read: it is cut short or damaged")
+    except OSError as error:
+        if any(text in str(error) for text in ("already open for write", "unable to lock")):
+            with contextlib.suppress(OSError):
+                return h5py.File(path, "r", swmr=True)
+    raise FileReadError(f"{str(path)!r} cannot be read as HDF5: it is cut short, damaged, or locked by its writer")
 
 
 @contextlib.contextmanager

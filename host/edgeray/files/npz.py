@@ -6,8 +6,6 @@ While the series is under way `NAME.npz.part` is an .npy file of the frames, whi
 """
 
 import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,10 +53,10 @@ class NpzWriter(Writer):
         data = np.load(self._part.path, mmap_mode="r" if stored.frames else None)
         text = json.dumps({**facts(self._series, stored), "start": self._table.start})
         arrays: dict[str, Any] = {"data": data, "facts": np.array(text), **self._table.arrays()}
-        with tempfile.NamedTemporaryFile(dir=self._part.path.parent, delete=False) as packed:
-            try:
-                np.savez_compressed(packed, **arrays)
-            except BaseException:
-                Path(packed.name).unlink()
-                raise
-        Path(packed.name).replace(self._part.path)
+        packed = self._part.path.with_name(f"{self._part.path.name}.npz")
+        try:
+            np.savez_compressed(packed, **arrays)
+            packed.replace(self._part.path)
+        except BaseException:
+            packed.unlink(missing_ok=True)
+            raise

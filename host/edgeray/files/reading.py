@@ -10,6 +10,7 @@ from edgeray import settings_file
 from edgeray.closing import Closing
 from edgeray.consumer import Consumer
 from edgeray.files.errors import FileReadError, reason
+from edgeray.files.part import SUFFIX
 from edgeray.ledger import Ledger
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.settings import Settings
@@ -17,6 +18,7 @@ from edgeray.replay import replay
 from edgeray.series import SeriesHeader
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+NEXUS_SUFFIXES = (".nxs", ".h5", ".hdf5")
 _FOREIGN = {
     b"II*\0": "a TIFF", b"MM\0*": "a TIFF", b"II+\0": "a TIFF", b"\x89PNG": "a PNG", b"PK\3\4": "an NPZ",
     b"\x93NUM": "an .npy file",
@@ -62,6 +64,8 @@ def read(path: str | Path) -> Run:
         from edgeray.files.nexus_run import NexusRun
 
         return NexusRun(path)
+    if Path(path.name.removesuffix(SUFFIX)).suffix.lower() in NEXUS_SUFFIXES:
+        raise FileReadError(f"{str(path)!r} is no HDF5 file: it is empty, damaged, or was named wrongly")
     if head[:4] in _FOREIGN:
         raise FileReadError(
             f"{str(path)!r} is {_FOREIGN[head[:4]]}, which does not hold all of a series: take the .nxs or .edgeray"

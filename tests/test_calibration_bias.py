@@ -69,6 +69,15 @@ def test_codes_are_those_of_the_gateware() -> None:
         np.testing.assert_array_equal(BiasTable(entries).codes(weights).ravel(), right)
 
 
+def test_a_straight_response_gives_whole_codes_back() -> None:
+    """Spans rounded up, the gateware's product down: a weight of 64 or less gets the code that was asked for."""
+    points = np.array([[row, column, code, code - 32768.0] for row, column in np.ndindex(3, 3) for code in (0, 65535)])
+    kernel = Kernel("odd", ((-7, 3, 64), (-51, 0, 13), (1, -64, 29)), 6)
+    found = bias_table(points, kernel, source="", part=0.7)
+    steps = np.rint(found.full_response * kernel.array / 64)
+    np.testing.assert_array_equal(found.table.codes(kernel.array), 32768 + steps)
+
+
 def test_noisy_points_are_averaged() -> None:
     """Near full bias the response hardly rises, so that with noise it falls here and there."""
     kernel = filling(KERNELS["laplacian"])

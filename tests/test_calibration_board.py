@@ -34,7 +34,7 @@ from sim.virtual_board import VirtualBoard
 from tests.detector_cases import beam, crystal
 
 SEED = 11
-FRAMES = 300
+FRAMES = 200
 RATE = 8000.0
 TIMING = Timing(integration_s=2e-3)
 PARAMS = Params()

@@ -20,7 +20,7 @@ from sim.golden.window import windows
 from tests.calibration_cases import calibration
 
 SEED = 6
-FRAMES = 20_000
+FRAMES = 12_000
 DETECTOR = Detector(rows=10, columns=13, guard_ring=1)
 LARGE = Kernel("shifted", ((0, 3, 0), (-6, 0, 9), (0, 3, 0)), 3)
 

@@ -37,7 +37,7 @@ class Calibration:
     ----------
     detector : whose it is.
     dark, flat, mask : see there.
-    thresholds : kernel name -> threshold.
+    thresholds : `Threshold.name` -> threshold.
     bias : weight-to-bias table of a board that sets the sub-pixels' voltages.
     path : file that it was loaded from or saved to; None: none yet.
     """
@@ -68,8 +68,8 @@ class Calibration:
         return replace(self, mask=mask, thresholds={})
 
     def with_threshold(self, threshold: Threshold) -> "Calibration":
-        """With this threshold of its kernel."""
-        return replace(self, thresholds={**self.thresholds, threshold.kernel: threshold})
+        """With this threshold in the place of one of its name."""
+        return replace(self, thresholds={**self.thresholds, threshold.name: threshold})
 
     @property
     def pixel_mask(self) -> npt.NDArray[np.uint32]:
@@ -183,7 +183,7 @@ class Calibration:
         if self.mask is not None:
             steps["mask"] = self.mask, {"user_pixels": int(self.mask.bad.sum())}
         for one in self.thresholds.values():
-            steps[f"threshold_{one.kernel}"] = one, {"codes": one.threshold, "predicted_rate": one.predicted}
+            steps[f"threshold_{one.name}"] = one, {"codes": one.threshold, "predicted_rate": one.predicted}
         for name, (step, figures) in steps.items():
             told = step.provenance
             said |= {f"{name}_date": told.date, f"{name}_source": told.source, f"{name}_checksum": checksum(step)}

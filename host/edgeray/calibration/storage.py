@@ -3,7 +3,7 @@
     /  NXroot @default=entry @creator
     /entry NXentry: title, format
     /entry/instrument/detector NXdetector: rows, columns, ..., pixel_mask, flatfield
-    /entry/dark, flat, mask, threshold/<kernel>, bias  NXcollection @checksum: a dataset for every member of the step
+    /entry/dark, flat, mask, threshold/<name>, bias  NXcollection @checksum: a dataset for every member of the step
     /entry/picture NXdata: what a viewer shows, the flat's response or the dark
 
 Every step has its checksum and, in `provenance/parents`, those of the steps it builds on: a file that does not hold
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import h5py
 
 FORMAT = "edgeray calibration 1"
+"""Counts up whenever a step gets other members, so that a checksum is only ever compared with one of the same kind."""
 STEPS: dict[str, type[Any]] = {"dark": Dark, "flat": Flat, "mask": UserMask, "bias": BiasCalibration}
 
 
@@ -67,7 +68,7 @@ def read(path: Path) -> Calibration:
                 detector=_detector(entry["instrument/detector"]),
                 **{name: _step(path, entry[name], kind) for name, kind in STEPS.items() if name in entry},
                 thresholds={
-                    step.kernel: step
+                    step.name: step
                     for step in (_step(path, group, Threshold) for group in entry.get("threshold", {}).values())
                 },
                 path=path,

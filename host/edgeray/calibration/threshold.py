@@ -4,6 +4,8 @@ calibration, kernel -> [predict] -> threshold, rate of false edges
 board, same exposure as the calibration's -> edge frames -> [check] -> rate measured, with its interval
 """
 
+import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ import numpy.typing as npt
 from edgeray.calibration.errors import CalibrationError
 from edgeray.calibration.noise import Responses, responses, shrunk
 from edgeray.calibration.provenance import Provenance, expose
-from edgeray.calibration.statistics import interval
+from edgeray.calibration.statistics import interval, tail
 from edgeray.consumer import Consumer
 from edgeray.decoder import Frame
 from edgeray.protocol.kernels import Kernel
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from edgeray.device import Device
 
 SIGMAS = 5.0
-QUANTILE = 0.99
-"""Of the kernel positions: so many stay under the threshold by the sigmas asked for."""
 COUNTED = 100
 """False edges that a check should see: it also looks at a lower threshold, where there are so many."""
 NIMAGES = 1000
@@ -70,7 +70,7 @@ class Threshold:
     kernel, weights, shift : name, int64[n, n] and scale of the kernel.
     stride, positive : of the readout; whether only positive responses are edges.
     kind : DARK or FLAT: what noise it stays under.
-    sigmas, quantile : as asked for.
+    sigmas : as asked for.
     threshold : codes, the value for `edge_threshold`.
     noise : noise of a response, median over the positions, codes.
     largest_noise : the largest of them.
@@ -86,13 +86,17 @@ class Threshold:
     positive: bool
     kind: str
     sigmas: float
-    quantile: float
     threshold: int
     noise: float
     largest_noise: float
     predicted: float
     checks: tuple[Check, ...]
     provenance: Provenance
+
+    @property
+    def name(self) -> str:
+        """What it is called in a calibration: its kernel's name, with `_flat` where it is for flat frames."""
+        return self.kernel if self.kind == FrameKind.DARK.name else f"{self.kernel}_{self.kind.lower()}"
 
     @property
     def agrees(self) -> bool | None:
@@ -115,19 +119,25 @@ def expected(calibration: "Calibration", kernel: Kernel, stride: int, kind: Fram
     return responses(step.mean, noise, table, detector, kernel, stride)
 
 
-def lowest(found: Responses, sigmas: float, quantile: float, *, positive: bool) -> int:
-    """The threshold, codes, under which `quantile` of the positions stay by `sigmas` of their noise.
+def lowest(found: Responses, sigmas: float, *, positive: bool) -> int:
+    """The threshold, codes: `sigmas` of the median response's noise, more where false edges would be too many for that.
 
-    Raises CalibrationError for numbers out of range, or where no threshold is high enough.
+    Pixels with more noise than the median, what is left of their differences and whole codes make more of them; it is
+    raised until their mean rate is that of a Gaussian beyond so many standard deviations.
+
+    Raises CalibrationError for sigmas that are not over 0, or where no threshold is high enough.
     """
-    if not sigmas > 0 or not 0 < quantile <= 1:
-        raise CalibrationError(f"sigmas take over 0, a quantile over 0 to 1, not {sigmas:g} and {quantile:g}")
-    reach = (found.mean if positive else np.abs(found.mean)) + sigmas * found.noise
-    threshold = max(1, int(np.ceil(np.quantile(reach, quantile))))
+    if not 0 < sigmas < np.inf:
+        raise CalibrationError(f"a threshold takes sigmas over 0, not {sigmas:g}")
+    mean = found.mean if positive else np.abs(found.mean)
+    least = max(1, math.ceil(float(np.median(mean + sigmas * found.noise))))
     most = BY_NAME["edge_threshold"].maximum
-    if threshold > most:
-        raise CalibrationError(f"{sigmas:g} sigma are {threshold} codes, over the largest threshold, {most}")
-    return threshold
+    allowed = float(tail(sigmas)) * (1 if positive else 2)
+    thresholds = range(least, most + 1)
+    place = bisect_left(thresholds, True, key=lambda one: found.rate(one, positive=positive) <= allowed)
+    if place == len(thresholds):
+        raise CalibrationError(f"noise of {sigmas:g} sigma is over the largest threshold, {most} codes")
+    return thresholds[place]
 
 
 def predict(
@@ -135,14 +145,13 @@ def predict(
     kernel: Kernel,
     *,
     sigmas: float = SIGMAS,
-    quantile: float = QUANTILE,
     stride: int = 1,
     positive: bool = False,
     kind: FrameKind = FrameKind.DARK,
 ) -> Threshold:
     """The threshold of `kernel` and what it lets through, from the calibration alone. Raises CalibrationError."""
     found = expected(calibration, kernel, stride, kind)
-    threshold = lowest(found, sigmas, quantile, positive=positive)
+    threshold = lowest(found, sigmas, positive=positive)
     return Threshold(
         kernel=kernel.name,
         weights=kernel.array,
@@ -151,7 +160,6 @@ def predict(
         positive=positive,
         kind=kind.name,
         sigmas=sigmas,
-        quantile=quantile,
         threshold=threshold,
         noise=float(np.median(found.noise)),
         largest_noise=float(found.noise.max()),
@@ -168,7 +176,6 @@ def measure_threshold(
     *,
     kernel: Kernel | None = None,
     sigmas: float = SIGMAS,
-    quantile: float = QUANTILE,
     kind: FrameKind = FrameKind.DARK,
     consumers: Sequence[Consumer] = (),
 ) -> Threshold:
@@ -179,7 +186,7 @@ def measure_threshold(
     Parameters
     ----------
     kernel : None is the board's own. Of a sensor that convolves it is only the name.
-    sigmas, quantile : see `lowest`.
+    sigmas : see `lowest`.
     kind : DARK or FLAT: whose noise it is to stay under.
     consumers : who follow the series, see `Device.capture`.
 
@@ -190,9 +197,7 @@ def measure_threshold(
     kernel = kernel or settings.kernel
     positive = settings.threshold_mode == ThresholdMode.POSITIVE
     found = expected(calibration, kernel, settings.stride, kind)
-    result = predict(
-        calibration, kernel, sigmas=sigmas, quantile=quantile, stride=settings.stride, positive=positive, kind=kind
-    )
+    result = predict(calibration, kernel, sigmas=sigmas, stride=settings.stride, positive=positive, kind=kind)
     trials = nimages * found.mean.size
     low = result.threshold
     while low > 1 and found.rate(low, positive=positive) * trials < COUNTED:

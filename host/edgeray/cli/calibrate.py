@@ -5,11 +5,13 @@ All write into one file, step after step; docs/calibration.md goes through them.
 
 import contextlib
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.table import Table
 
 from edgeray.calibration import (
     Calibration,
@@ -29,8 +31,8 @@ from edgeray.calibration.flat import OVER, UNDER
 from edgeray.calibration.mask import FOUND
 from edgeray.calibration.statistics import Mask
 from edgeray.calibration.threshold import NIMAGES as CHECKED
-from edgeray.calibration.threshold import QUANTILE, SIGMAS, Threshold
-from edgeray.cli.common import DeviceUrl, Exit, Json, emit, errors, leave, open_device, table
+from edgeray.calibration.threshold import SIGMAS, Threshold
+from edgeray.cli.common import DeviceUrl, Exit, Json, emit, errors, leave, open_device
 from edgeray.cli.config import change, complete_kernel
 from edgeray.cli.progress import ProgressBar
 from edgeray.consumer import Consumer
@@ -163,11 +165,10 @@ def threshold(
         ),
     ] = None,
     sigmas: Annotated[float, typer.Option(help="Standard deviations of a response that stay under it.")] = SIGMAS,
-    quantile: Annotated[float, typer.Option(help="Part of the kernel's positions that do.")] = QUANTILE,
     exposed: Annotated[
         bool, typer.Option("--flat", help="Over the noise of the flat: beam on, nothing in it.")
     ] = False,
-    keep: Annotated[bool, typer.Option("--set", help="Then set edge_threshold of the board to it.")] = False,
+    keep: Annotated[bool, typer.Option("--set", help="Then set the board's edge_threshold, where it agrees.")] = False,
     as_json: Json = False,
 ) -> None:
     """Find the threshold that noise stays under, and count on the board what passes it: beam off, or on with --flat."""
@@ -185,12 +186,11 @@ def threshold(
                 nimages,
                 kernel=one,
                 sigmas=sigmas,
-                quantile=quantile,
                 kind=kind,
                 consumers=_bar(as_json),
             )
             found.append(made)
-        if keep:
+        if keep and found[0].agrees:
             change(device, {"edge_threshold": found[0].threshold})
             device.apply()
     for made in found:
@@ -215,7 +215,7 @@ def threshold(
             "again, or a higher threshold"
         ]  # fmt: skip
         if not as_json:
-            _report(f"threshold of {made.kernel}", calibration, made.provenance, rows, False, remarks, stay=True)
+            _report(f"threshold of {made.name}", calibration, made.provenance, rows, False, remarks, stay=True)
     if as_json:
         emit([_plain(one) | {"agrees": one.agrees} for one in found], True)
     if not all(one.provenance.complete for one in found):
@@ -284,8 +284,12 @@ def show(
 ) -> None:
     """Show what a calibration file holds."""
     summary = Calibration.load(file).summary()
-    rows = ((name, f"{one:.6g}" if isinstance(one, float) else one) for name, one in summary.items())
-    emit(summary, as_json, table(str(file), ("", ""), rows))
+    rows = [
+        (name.replace("_", " "), f"{one:.6g}" if isinstance(one, float) else one)
+        for name, one in summary.items()
+        if not name.endswith("checksum")
+    ]
+    emit(summary, as_json, _figures(str(file), rows))
 
 
 def _report(
@@ -305,10 +309,17 @@ def _report(
     made = getattr(calibration, name, None)
     payload = {"step": name, "calibration": calibration.path, **(_plain(made) if made is not None else {})}
     payload |= {"masked_pixels": int(calibration.correction_mask.sum()), "remarks": remarks}
-    shown = table(f"{step}: {calibration.path}", ("", ""), [*rows, ("frames used", provenance.nimages)])
-    emit(payload, as_json, shown, *remarks)
+    used = [("frames used", provenance.nimages)] if provenance.nimages else []
+    emit(payload, as_json, _figures(f"{step}: {calibration.path}", [*rows, *used]), *remarks)
     if not provenance.complete and not stay:
         leave(Exit.INCOMPLETE)
+
+
+def _figures(title: str, rows: Iterable[tuple[str, object]]) -> Table:
+    shown = Table(title=title, title_justify="left", show_header=False)
+    for name, value in rows:
+        shown.add_row(name, str(value))
+    return shown
 
 
 def _plain(step: Any) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def samples(devices: Sequence[Device], target: Target, *, with_gain: bool = True
             f"only {len({group[0].material for group in groups})} materials have a {target.title}: a model takes "
             f"{LEAST_MATERIALS} or more; add rows with DATA=file.csv"
         )
-    x = np.array([_row(group, target.features) for group in groups], np.float64)
+    x = np.array([values_of(group, target.features) for group in groups], np.float64)
     # Distinct values alone: the same number, repeated for every device of the material, is one measurement.
     y = np.array([fmean(sorted({_value(device, target) for device in group})) for group in groups])
     return Samples(
@@ -193,10 +193,10 @@ def features_of(composition: Composition, known: Iterable[Device], names: Sequen
     """(1, features) of a formula; what a published material of that composition is known for is taken from `known`."""
     same = [device for device in known if device.material == composition.key]
     blank = Device(perovskite=composition.text, formula_normalised=composition.text, type="single crystal")
-    row = _row([blank], names)
+    row = values_of([blank], names)
     # Of the material alone: the field or the traps of some published device are not those of the one to come.
     shared = {*CELL, "band_gap_ev", "dimensionality"}
-    filled = _row(same, names) if same else row
+    filled = values_of(same, names) if same else row
     return np.array(
         [[filled[i] if name in shared and not math.isnan(filled[i]) else row[i] for i, name in enumerate(names)]]
     )
@@ -221,8 +221,8 @@ def _value(device: Device, target: Target) -> float:
     return math.log10(value) if target.log else value
 
 
-def _row(group: Sequence[Device], names: Sequence[str]) -> list[float]:
-    """The features of a device; of a material the mean over its rows that have them."""
+def values_of(group: Sequence[Device], names: Sequence[str]) -> list[float]:
+    """Those features of a device; of a material the mean over its rows that have them; NaN where none has."""
     found = []
     for name in names:
         values = [value for device in group if (value := _FEATURES[name](device)) is not None]

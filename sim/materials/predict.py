@@ -24,14 +24,14 @@ from sim.materials.composition import Composition, parse
 from sim.materials.errors import CompositionError, MaterialsError
 from sim.materials.features import COMPOSITION, LABELS, TARGETS, Floats, Samples, features_of, samples
 from sim.materials.models import BASELINE, Model, fit, installed
-from sim.materials.published import TABLE, devices
+from sim.materials.published import TABLE, tables
 from sim.materials.schema import Device
 from sim.materials.validation import REPEATS, Validation, better, validate
 
 SEED = 1
 NEAREST = 3
 CACHE = Path(__file__).parent.parent.parent / "build" / "materials"
-CODE = ("composition", "schema", "published", "features", "models", "validation", "predict")
+CODE = ("composition", "schema", "further", "published", "features", "models", "validation", "predict")
 """Modules that a prediction follows from."""
 SLOW = "symbolic"
 
@@ -102,17 +102,18 @@ class Forecaster:
         self.known = known
         self.forecasts = forecasts
 
-    def predict(self, formula: str) -> Prediction:
-        """See `predict`; raises CompositionError."""
+    def predict(self, formula: str, keys: Sequence[str] | None = None) -> Prediction:
+        """See `predict`; of all targets, or of those alone. Raises CompositionError."""
         composition = self._composition(formula)
+        chosen = [self.forecasts[key] for key in (self.forecasts if keys is None else keys)]
         found = {}
-        for key, one in self.forecasts.items():
+        for one in chosen:
             target = one.samples.target
             seen = float(one.pipeline.predict(features_of(composition, self.known, target.features))[0])
             ends = np.array([seen, seen - one.residual, seen + one.residual])
             value, low, high = (float(each) for each in target.shown(ends if target.log else np.maximum(ends, 0.0)))
-            found[key] = Estimate(value, low, high, one.better_than_mean, one.title)
-        return Prediction(composition.text, found, self._nearest(composition), self._outside(composition))
+            found[target.key] = Estimate(value, low, high, one.better_than_mean, one.title)
+        return Prediction(composition.text, found, self._nearest(composition), self._outside(composition, chosen))
 
     def _composition(self, formula: str) -> Composition:
         try:
@@ -140,9 +141,9 @@ class Forecaster:
         masses = np.array([_masses(device.composition) for device in self.known if device.composition is not None])
         return np.asarray(np.maximum(masses.std(axis=0), 1e-9))
 
-    def _outside(self, composition: Composition) -> tuple[str, ...]:
+    def _outside(self, composition: Composition, chosen: Sequence[Forecast]) -> tuple[str, ...]:
         reasons: dict[str, list[str]] = {}
-        for one in self.forecasts.values():
+        for one in chosen:
             for reason in _reasons(composition, one.samples):
                 reasons.setdefault(reason, []).append(one.samples.target.title)
         return tuple(f"{reason} (models of {', '.join(titles)})" for reason, titles in reasons.items())
@@ -158,13 +159,13 @@ def predict(formula: str, *, table: Path | None = None) -> Prediction:
 
 
 @lru_cache
-def forecaster(table: Path | None = None) -> Forecaster:
-    """The models of the published devices and those in `table`, from build/materials where they were fitted before.
+def forecaster(table: Path | None = None, gaps: Path | None = None, lattices: Path | None = None) -> Forecaster:
+    """The models of what is published and of the user's tables, from build/materials where they were fitted before.
 
     Raises SchemaError, MaterialsError.
     """
-    known = devices(table)
-    path = CACHE / f"{_fingerprint(table)}.pickle"
+    known = tables(table, gaps, lattices).everything
+    path = CACHE / f"{_fingerprint([each for each in (table, gaps, lattices) if each is not None])}.pickle"
     try:
         with path.open("rb") as file:
             return Forecaster(known, pickle.load(file))
@@ -252,11 +253,11 @@ def _reasons(composition: Composition, data: Samples) -> list[str]:
     return reasons
 
 
-def _fingerprint(table: Path | None) -> str:
+def _fingerprint(given: Sequence[Path]) -> str:
     """Of all that the models follow from: tables, code, libraries."""
     digest = hashlib.sha256()
     code = [Path(__file__).parent / f"{name}.py" for name in CODE]
-    for path in (*code, TABLE, *([table] if table is not None else [])):
+    for path in (*code, TABLE, *given):
         digest.update(path.read_bytes())
     for package in ("numpy", "scikit-learn", "xgboost-cpu", "xgboost"):
         try:

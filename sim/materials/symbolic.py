@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from sim.materials.features import Floats
 
-POPULATION, GENERATIONS = 300, 10
+POPULATION, GENERATIONS = 250, 8
 # gplearn's protected functions: division by less than 0.001 gives 1, root and logarithm take the absolute value.
 FUNCTIONS = ("add", "sub", "mul", "div", "sqrt", "log")
 SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}

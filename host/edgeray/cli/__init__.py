@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from edgeray.cli import board, calibrate, capture, check, config
+from edgeray.cli import board, calibrate, capture, check, config, files
 from edgeray.cli.common import tell
 from edgeray.errors import EdgerayError
 from edgeray.protocol.registers import PROTOCOL_VERSION, register_map_hash
@@ -26,6 +26,7 @@ app = typer.Typer(
 _PANELS = {
     "Device": (board.devices, board.info, board.doctor, board.program),
     "Measure": (capture.capture, capture.replay, capture.rerun),
+    "Files": (files.inspect, files.convert),
     "Check": (check.audit, check.selftest),
 }
 for panel, commands in _PANELS.items():

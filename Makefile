@@ -12,8 +12,11 @@ STAGE ?=
 MATERIAL ?= cspbbr3
 SCHEDULER ?=
 ARGUMENTS ?=
+DATA ?=
+GAPS ?=
+LATTICES ?=
 
-.PHONY: help demo bitstream bitstreams program sim sim-netlist test test-slow lint formal witness bench paper explore docs clean
+.PHONY: help demo bitstream bitstreams program sim sim-netlist test test-slow lint formal witness bench paper explore materials docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +36,8 @@ help:
 	@echo "                 IMAGES=folder counts kept pixels and bits of its images too, MATERIAL=name or file of the crystal"
 	@echo "make explore     kernel, threshold, gain, bits and dose against edges and bits; page and settings in out/explore"
 	@echo "                 MATERIAL=name, file or formula, SCHEDULER=tcp://host:port of Dask, ARGUMENTS=\"--help\" for the rest"
+	@echo "make materials   published perovskite detectors, models of them and what these are worth; the page in out/materials"
+	@echo "                 DATA=file.csv adds detectors, GAPS=file.csv band gaps, LATTICES=file.csv unit cells"
 	@echo "make docs        write the generated pages in docs/ again"
 	@echo "make clean       remove what was built, not the virtual environment"
 
@@ -43,6 +48,13 @@ $(VENV)/bin/python:
 
 $(VENV)/.boards $(VENV)/.cluster $(VENV)/.demo $(VENV)/.materials $(VENV)/.paper $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@
+
+# Two of the five models are extras. Where one does not install, the study goes on without it and says so.
+$(VENV)/.materials: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[materials]'
+	@for extra in boosting symbolic; do $(BIN)/python -m pip install --quiet --editable ".[$$extra]" \
+		|| echo "the extra $$extra does not install: its model is left out"; done
 	@touch $@
 
 # A peer that does not install must not keep the others from being measured.
@@ -104,6 +116,10 @@ paper: $(VENV)/.paper
 
 explore: $(VENV)/.materials $(if $(SCHEDULER),$(VENV)/.cluster)
 	$(BIN)/python -m sim.explore --material '$(MATERIAL)' $(if $(SCHEDULER),--scheduler '$(SCHEDULER)') $(ARGUMENTS)
+
+materials: $(VENV)/.materials
+	$(BIN)/python -m sim.materials report $(if $(DATA),--data '$(DATA)') $(if $(GAPS),--gaps '$(GAPS)') \
+		$(if $(LATTICES),--lattices '$(LATTICES)')
 
 docs: $(VENV)/.test
 	$(BIN)/python -m edgeray.protocol.reference docs/reference.md

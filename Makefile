@@ -46,7 +46,7 @@ $(VENV)/bin/python:
 		|| { echo "edgeray needs Python 3.11 or newer; name one: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.boards $(VENV)/.cluster $(VENV)/.demo $(VENV)/.materials $(VENV)/.paper $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.boards $(VENV)/.cluster $(VENV)/.demo $(VENV)/.paper $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
 

@@ -98,9 +98,8 @@ def check(options: argparse.Namespace, console: Console) -> None:
     materials = len({one.material for one in devices if one.composition is not None})
     unread = [f"row {one.row} ({one.perovskite})" for one in devices if one.composition is None]
     if options.json:
-        print(json.dumps({
-            "rows": len(devices), "materials": materials, "without_formula": unread, "filled": filled, "remarks": remarks,
-        }))  # fmt: skip
+        found = {"rows": len(devices), "materials": materials, "without_formula": unread}
+        print(json.dumps({**found, "filled": filled, "remarks": remarks}))
         return
     shown = Console(width=None if sys.stdout.isatty() else 120)
     shown.print(f"{options.file}: {len(devices)} rows, {materials} materials with a formula", highlight=False)
@@ -157,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     found["predict"].add_argument("formula", help="such as MAPbI3, (C8H12N)2PbI4, or a published name")
     found["rank"].add_argument("formulas", nargs="*", help="formulas, or patterns such as '{Cs,MA}Pb{Br,I}3'")
     found["rank"].add_argument("--target", choices=list(TARGETS), default="band_gap_ev", help="(band_gap_ev)")
-    found["rank"].add_argument("--near", type=float, help="the wanted value (default: the greatest, of a limit the least)")
+    found["rank"].add_argument("--near", type=float, help="the wanted value (the greatest, of a limit the least)")
     found["rank"].add_argument("--top", type=int, default=20, help="how many to show (20)")
     found["check"].add_argument("file", type=Path, help="the CSV file")
     return parser

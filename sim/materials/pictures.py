@@ -69,9 +69,9 @@ def predicted_actual(study: Study, key: str) -> bytes:
         one.plot(span, span, color=GREY, linewidth=1)
         one.plot(data.y[learnt], seen, "o", color=GREY, ms=3, alpha=0.6, label="training rows of one fold")
         mean = np.clip(validation.predicted.mean(axis=0), *span)
-        one.plot(data.y, mean, "o", color=COLOURS[name], ms=4.5, label="unseen")
+        one.plot(data.y, mean, "o", color=COLOURS[name], ms=4.5, label="unseen", clip_on=False)
         if crystal.any():
-            one.plot(data.y[crystal], mean[crystal], "*", color="black", ms=11, label="(F-PEA)2PbI4, unseen")
+            one.plot(data.y[crystal], mean[crystal], "*", color="black", ms=11, label="(F-PEA)2PbI4", clip_on=False)
         one.set(xlim=span, ylim=span, xlabel=f"measured: {data.target.axis}", ylabel="predicted")
         one.set_title(f"{validation.model.title}: test R² {validation.test_r2.value:.2f}", fontsize=10)
         one.xaxis.label.set_fontsize(9)
@@ -125,7 +125,7 @@ def importances(study: Study) -> bytes:
         drawn = one.imshow(values, cmap="PiYG", vmin=-0.6, vmax=0.6, aspect="auto")
         for (row, column), value in np.ndenumerate(values):
             colour = "white" if abs(value) > 0.45 else "black"
-            one.text(column, row, f"{value:+.2f}", ha="center", va="center", fontsize=7.5, color=colour)
+            one.text(column, row, f"{round(value, 2) + 0.0:+.2f}", ha="center", va="center", fontsize=7.5, color=colour)
         titles = [study.models[model].paper + ("" if study.validations[key][model].better_than_mean else "*")
                   for model in found]  # fmt: skip
         one.set_xticks(range(len(found)), titles, fontsize=9)
@@ -146,11 +146,11 @@ def curves(study: Study) -> bytes:
             sizes = [step.materials for step in steps]
             for half, style in (("train", "--"), ("test", "-")):
                 scores = [getattr(step, half) for step in steps]
-                one.plot(sizes, [max(FLOOR, score.value) for score in scores], "o" + style, color=COLOURS[name], ms=4,
-                         label=f"{study.models[name].title}, {'training' if half == 'train' else 'unseen'}")  # fmt: skip
-            test = [step.test for step in steps]
-            one.fill_between(sizes, [max(FLOOR, score.low) for score in test], [max(FLOOR, score.high) for score in test],
-                             color=COLOURS[name], alpha=0.12, linewidth=0)  # fmt: skip
+                label = f"{study.models[name].title}, {'training' if half == 'train' else 'unseen'}"
+                values = [max(FLOOR, score.value) for score in scores]
+                one.plot(sizes, values, "o" + style, color=COLOURS[name], ms=4, label=label)
+            band = np.maximum(FLOOR, [(step.test.low, step.test.high) for step in steps])
+            one.fill_between(sizes, band[:, 0], band[:, 1], color=COLOURS[name], alpha=0.12, linewidth=0)
         one.axhline(0, color=GREY, linewidth=1)
         one.set(xlabel="materials learnt from", ylabel="R²", ylim=(FLOOR - 0.05, 1.05))
         one.set_title(TITLES[key], fontsize=11)
@@ -187,7 +187,7 @@ def ranking(ranked: Ranking) -> bytes:
         colour = GREY if one.outside_domain else BLUE
         axes.plot((one.estimate.low, one.estimate.high), (place, place), color=colour, linewidth=1.5)
         axes.plot(one.estimate.value, place, "s" if one.published else "o", color=colour, ms=6)
-    for marker, colour, label in (("s", BLUE, "published"), ("o", BLUE, "not published"), ("o", GREY, "outside domain")):
+    for marker, colour, label in (("s", BLUE, "published"), ("o", BLUE, "not published"), ("o", GREY, "outside")):
         axes.plot([], [], marker, color=colour, label=label)
     if ranked.near is not None:
         axes.axvline(ranked.near, color=GREEN, linestyle="--", label=f"wanted: {ranked.near:g}")

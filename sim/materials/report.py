@@ -29,9 +29,10 @@ from sim.paper.page import Finding, Part, Picture, Rows, save_page
 
 TITLE = "Which crystal? Published perovskite X-ray detectors, and what models of them are worth"
 INTRODUCTION = (
-    "The study of “Machine learning aided parameter analysis in Perovskite X-ray Detector”, done again on an independent "
-    "collection of published values, because the paper's own table was not published. Five kinds of model predict band "
-    "gap, µτ, sensitivity and detection limit. What counts is what they predict for materials that they have not seen.",
+    "The study of “Machine learning aided parameter analysis in Perovskite X-ray Detector”, done again on an "
+    "independent collection of published values, because the paper's own table was not published. Five kinds of model "
+    "predict band gap, µτ, sensitivity and detection limit. What counts is what they predict for materials that they "
+    "have not seen.",
 )
 MOST_REMARKS = 12
 GAP_WANTED = 2.0
@@ -82,7 +83,9 @@ def figures(done: Study, claims: Sequence[Claim], ranked: Sequence[Ranking]) -> 
         "held_out": {key: dict(some) for key, some in done.held_out.items()},
         "findings": [vars(claim) for claim in claims],
         "ranked": {
-            one.key: [[each.formula, each.estimate.value, each.estimate.low, each.estimate.high] for each in one.candidates]
+            one.key: [
+                [each.formula, each.estimate.value, each.estimate.low, each.estimate.high] for each in one.candidates
+            ]
             for one in ranked
         },
     }  # fmt: skip
@@ -116,37 +119,34 @@ def data_part(done: Study) -> Part:
     known = sum(device.sensitivity_uc_gy_cm2 is not None for device in detectors)
     computed = sum(device.band_gap_dft_ev is not None for device in done.tables.everything)
     text = [
-        f"{len(detectors)} rows, a device or one of its conditions each, with the source of each. Sensitivities are what a "
-        "paper's abstract says first, so the best one; X-ray energy, field and thickness differ from row to row and are "
-        "mostly not given.",
-        f"{len(gain)} of {known} sensitivities are over what complete absorption and collection give without gain: they "
-        "imply photoconductive gain, which depends on contacts and traps rather than on the crystal. Models are fitted "
-        "with and without them. A row with photogating (2.2e8) is in no fit.",
-        f"Values that another text gives for the same material, estimates and bounds have a weight of {BORROWED_WEIGHT:g}. "
-        f"What is missing is imputed inside the cross-validation. {computed} computed (DFT) gaps are in the tables; no "
-        "model learns from them.",
+        f"{len(detectors)} rows, a device or one of its conditions each, with the source of each. Sensitivities are "
+        "what a paper's abstract says first, so the best one; X-ray energy, field and thickness differ from row to row "
+        "and are mostly not given.",
+        f"{len(gain)} of {known} sensitivities are over what complete absorption and collection give without gain: "
+        "they imply photoconductive gain, which depends on contacts and traps rather than on the crystal. Models are "
+        "fitted with and without them. A row with photogating (2.2e8) is in no fit.",
+        "Values that another text gives for the same material, estimates and bounds have a weight of "
+        f"{BORROWED_WEIGHT:g}. What is missing is imputed inside the cross-validation. {computed} computed (DFT) gaps "
+        "are in the tables; no model learns from them.",
     ]
-    findings = [Finding("rows", len(detectors)), Finding("further band gaps, measured", _measured(done))]
+    if done.tables.gaps:
+        measured = sum(device.band_gap_ev is not None for device in done.tables.gaps)
+        text.append(f"The band-gap models also learn from {measured} measured gaps of a further table.")
     rows = [
-        [TITLES[key], str(len(data.y)), str(data.materials), str(int((data.weight < 1).sum())),
-         ", ".join(LABELS[name].split(" (")[0] for name in data.target.features)]
+        [TITLES[key], str(len(data.y)), str(data.materials), str(int((data.weight < 1).sum()))]
         for key, data in done.data.items()
-    ]  # fmt: skip
-    tables = [Rows("What the models learn from", ["", "rows", "materials", "of less weight", "features"], rows)]
+    ]
+    tables = [Rows("What the models learn from", ["", "rows", "materials", "rows of less weight"], rows)]
     remarks = [*done.lacking.values(), *left_out(), *done.tables.remarks]
     if remarks:
         more = f" (the first {MOST_REMARKS} of {len(remarks)})" if len(remarks) > MOST_REMARKS else ""
         tables.append(Rows(f"Remarks{more}", [""], [[remark] for remark in remarks[:MOST_REMARKS]]))
     return Part(
-        "The data", text, findings,
+        "The data", text, (),
         [Picture("filled", pictures.filled(detectors), "How many rows have a value."),
          Picture("sensitivities", pictures.sensitivities(detectors, ABSORBED_LIMIT), "Published sensitivities.")],
         tables,
     )  # fmt: skip
-
-
-def _measured(done: Study) -> int:
-    return sum(device.band_gap_ev is not None for device in done.tables.gaps)
 
 
 def model_part(done: Study, key: str) -> Part:
@@ -155,16 +155,16 @@ def model_part(done: Study, key: str) -> Part:
     better = [one.model.title for one in validations.values() if one.better_than_mean]
     best = done.best(key)
     text = [
-        f"{len(data.y)} rows of {data.materials} materials, in {FOLDS} folds, every fold's hyperparameters from its own "
-        "training half, no material in both halves. R² is of all unseen rows together; skill is the part of the squared "
-        "error that a model saves over predicting its training half's mean. In parentheses: 90 %, from resampled "
-        "materials.",
+        f"{len(data.y)} rows of {data.materials} materials, in {FOLDS} folds, every fold's hyperparameters from its "
+        "own training half, no material in both halves. R² is of all unseen rows together; skill is the part of the "
+        "squared error that a model saves over predicting its training half's mean. In parentheses: 90 %, from "
+        "resampled materials.",
         f"Better than the mean: {', '.join(better)}." if better else (
             f"No model is better than the mean. The least bad, {best.model.title}, has a skill of {best.skill}."
         ),
     ]  # fmt: skip
-    if data.target.log:
-        text.append("The models see the decimal logarithm: R² is of decades.")
+    names = ", ".join(LABELS[name].split(" (")[0] for name in data.target.features)
+    text.append(f"They see {names}" + (", and the target's decimal logarithm." if data.target.log else "."))
     if key == NO_GAIN:
         text.append("Rows that imply gain are left out, which also cuts the range of what is to be explained.")
     rows = [
@@ -174,22 +174,26 @@ def model_part(done: Study, key: str) -> Part:
     table = Rows("Models", ["", "R² training", "R² unseen", "skill over the mean", "better than the mean"], rows)
     if SLOW in validations:
         whole = fit(done.models[SLOW], data, SEED)
-        names = [LABELS[data.target.features[index]].split(" (")[0].replace(" ", "_")
+        seen = [LABELS[data.target.features[index]].split(" (")[0].replace(" ", "_")
                  for index in whole["varying"].get_support(indices=True)]  # fmt: skip
         left = f"log₁₀ {data.target.title}" if data.target.log else data.target.title
-        text.append(f"The symbolic formula, of all rows: {left} = {formula(whole['model'], names)}.")
-    caption = f"{TITLES[key]}: predicted against measured."
+        text.append(f"The symbolic formula, of all rows: {left} = {formula(whole['model'], seen)}.")
+    caption = f"{_capital(TITLES[key])}: predicted against measured; a point at the edge of a panel is beyond it."
     picture = Picture(f"predicted-{key.replace('_', '-')}", pictures.predicted_actual(done, key), caption)
-    return Part(TITLES[key][0].upper() + TITLES[key][1:], text, (), [picture], [table])
+    return Part(_capital(TITLES[key]), text, (), [picture], [table])
+
+
+def _capital(title: str) -> str:
+    return title[0].upper() + title[1:] if title.isascii() else title
 
 
 def importance_part(done: Study) -> Part:
     """What matters."""
     text = [
-        "Left: Pearson's r over materials, where at least six have both. Then permutation importance: what the shuffling "
-        "of a feature adds to the squared error on unseen rows, as a part of the target's variance. Models with an "
-        "asterisk are no better than the mean: what matters to them matters little. Features that go together, such as "
-        "the masses and the lattice, share their importance.",
+        "First Pearson's r over materials, where at least six have both. Then permutation importance: what the "
+        "shuffling of a feature adds to the squared error on unseen rows, as a part of the target's variance. Models "
+        "with an asterisk are no better than the mean: what matters to them matters little. Features that go together, "
+        "such as the masses and the lattice, share their importance.",
     ]
     shown = [
         Picture("pearson", pictures.correlations(pearson(done.tables.everything)), "Pearson's r."),
@@ -202,8 +206,9 @@ def growth_part(done: Study) -> Part:
     """Whether more data would help."""
     titles = " and ".join(done.models[name].title for name in GROWING if name in done.models)
     text = [
-        f"{titles}, fitted to ever more materials; a quarter of them, drawn anew six times, is never seen. Lines are "
-        "medians, bands quartiles. A curve that still rises asks for more rows; one that lies at zero, for other columns.",
+        f"{titles}, fitted to ever more materials; a quarter of them, drawn anew five times, is never seen. Lines are "
+        "medians, bands quartiles. A curve that still rises asks for more rows; one that lies at zero, for other "
+        "columns.",
     ]
     picture = Picture("learning", pictures.curves(done), "R² against the number of materials.")
     return Part("Would more data help?", text, (), [picture])
@@ -212,8 +217,8 @@ def growth_part(done: Study) -> Part:
 def findings_part(done: Study, claims: Sequence[Claim]) -> Part:
     """The paper's findings."""
     text = [
-        "The paper had 137 devices and 23 columns, many of them estimated; here are fewer, and none is estimated. A finding "
-        "that does not hold here may hold there, on other materials.",
+        "The paper had 137 devices and 23 columns, many of them estimated; here are fewer, and none is estimated. A "
+        "finding that does not hold here may hold there, on other materials.",
     ]
     findings = [
         Finding(f"band gap of (m-F-PEA)2PbI4 without it, {done.models[name].title}", value, PAPER_GAPS[name], "eV",
@@ -223,11 +228,8 @@ def findings_part(done: Study, claims: Sequence[Claim]) -> Part:
     if findings:
         findings.append(Finding("the same, measured", MEASURED["band_gap_ev"], MEASURED["band_gap_ev"], "eV"))
     shown = [Picture("held-out", pictures.held_out(done), "(m-F-PEA)2PbI4, held out.")] if done.held_out else []
-    rows = [[claim.paper, claim.here, claim.verdict] for claim in claims]
-    return Part(
-        "The paper's findings", text, findings, shown,
-        [Rows("Finding by finding", ["the paper", "on these data", "verdict"], rows)],
-    )  # fmt: skip
+    tables = [Rows(f"{_capital(claim.verdict)}: {claim.paper}", ["on these data"], [[claim.here]]) for claim in claims]
+    return Part("The paper's findings", text, findings, shown, tables)
 
 
 def rank_part(ranked: Sequence[Ranking]) -> Part:

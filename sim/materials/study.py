@@ -7,10 +7,12 @@ Device -> [study] -> Study -> findings, report
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import joblib
 import numpy as np
 
+from sim.materials.composition import parse
 from sim.materials.errors import MaterialsError
 from sim.materials.features import TARGETS, Samples, samples
 from sim.materials.importance import Importance, permuted
@@ -30,6 +32,8 @@ TITLES = {
 }
 GROWING = ("forest", "vectors")
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Study:
@@ -41,7 +45,7 @@ class Study:
     models : those that are installed, by key.
     data : by set: the targets' keys, NO_GAIN, and DETECTORS_ALONE where further gaps were given.
     lacking : by target's key, why it has no models.
-    validations, importances : by set and model.
+    validations, importances : by set and model; symbolic regression of the targets' sets alone, it is slow.
     curves : by target's key and model.
     held_out : by target's key and model, what is predicted for HELD_OUT without it, in the target's unit.
     forecasts : what predicts, by target's key.
@@ -70,10 +74,13 @@ def study(tables: Tables, models: Sequence[Model] | None = None, *, seed: int = 
     chosen = list(installed().values()) if models is None else list(models)
     data, lacking = _sets(tables)
     targets = [key for key in data if key in TARGETS]
-    validations = validate_all(data, chosen, seed=seed, repeats=repeats)
-    quick = {key: [one for name, one in validations[key].items() if name != SLOW] for key in targets}
+    quick = [model for model in chosen if model.key != SLOW]
+    validations = {
+        **validate_all({key: data[key] for key in targets}, chosen, seed=seed, repeats=repeats),
+        **validate_all({key: data[key] for key in data if key not in targets}, quick, seed=seed, repeats=repeats),
+    }
     parallel = joblib.Parallel(n_jobs=-1)
-    pairs = [(key, model) for key in data for model in chosen]
+    pairs = [(key, model) for key in data for model in chosen if model.key in validations[key]]
     importances = parallel(
         joblib.delayed(permuted)(data[key], validations[key][model.key], seed) for key, model in pairs
     )
@@ -85,7 +92,7 @@ def study(tables: Tables, models: Sequence[Model] | None = None, *, seed: int = 
         tables, {model.key: model for model in chosen}, data, lacking, validations,
         _nested(pairs, importances), _nested(growing, curves),
         {key: some for key, some in _nested(held, guesses).items() if None not in some.values()},
-        {key: forecast(data[key], quick[key], seed) for key in targets},
+        {key: forecast(data[key], [validations[key][model.key] for model in quick], seed) for key in targets},
     )  # fmt: skip
 
 
@@ -111,8 +118,6 @@ def _sets(tables: Tables) -> tuple[dict[str, Samples], dict[str, str]]:
 
 def _held_out(data: Samples, model: Model, seed: int) -> float | None:
     """What the model, fitted without the paper's crystal, predicts for it; None where it is not in the data."""
-    from sim.materials.composition import parse
-
     test = data.material == parse(HELD_OUT).key
     if not test.any():
         return None
@@ -120,8 +125,8 @@ def _held_out(data: Samples, model: Model, seed: int) -> float | None:
     return float(data.target.shown(np.asarray([seen.mean()]))[0])
 
 
-def _nested(pairs: Sequence[tuple[str, Model]], values: Sequence[object]) -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = {}
+def _nested(pairs: Sequence[tuple[str, Model]], values: Sequence[T]) -> dict[str, dict[str, T]]:
+    found: dict[str, dict[str, T]] = {}
     for (key, model), value in zip(pairs, values, strict=True):
         found.setdefault(key, {})[model.key] = value
     return found

@@ -12,14 +12,16 @@ from edgeray.calibration import (
     CalibrationFileError,
     CalibrationMismatch,
     bias_table,
+    filled,
     read_points,
 )
 from edgeray.calibration.provenance import checksum
 from edgeray.calibration.statistics import Floats
+from edgeray.cli import main
 from edgeray.device import Device
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import KERNELS, Kernel
-from sim.detector.bias_table import BiasDac, bias_entries, filling
+from sim.detector.bias_table import BiasDac, bias_entries
 from sim.detector.response import Response
 from sim.golden.bias import bias
 from tests.detector_cases import CRYSTAL_MM, beam, crystal
@@ -45,7 +47,7 @@ def measured(points: int, noise: float = 0.0) -> Floats:
 @pytest.mark.parametrize("name", ["laplacian", "sobel-x", "kirsch-n"])
 def test_dense_points_give_the_twins_table(name: str) -> None:
     """The same codes for the kernel's weights as from the response itself, to a part in a thousand of the range."""
-    kernel = filling(KERNELS[name])
+    kernel = filled(KERNELS[name])
     found = bias_table(measured(801), kernel, source="points.csv", part=0.85)
     part = found.full_response
     entries = bias_entries(RESPONSE, DAC, kernel, GAINS, part)
@@ -80,7 +82,7 @@ def test_a_straight_response_gives_whole_codes_back() -> None:
 
 def test_noisy_points_are_averaged() -> None:
     """Near full bias the response hardly rises, so that with noise it falls here and there."""
-    kernel = filling(KERNELS["laplacian"])
+    kernel = filled(KERNELS["laplacian"])
     points = measured(81, noise=0.004)
     assert (np.diff(points[:81, 3]) < 0).any()
     codes = bias_table(points, kernel, source="points.csv", part=0.9).table.codes(kernel.array)
@@ -124,17 +126,26 @@ def test_points_that_make_no_table() -> None:
 
 
 class BoardWithDac(FakeBoard):
-    """Keeps what is written to bias_data, entry by entry, and loses some commands."""
+    """A board that sets bias voltages."""
 
     def __init__(self) -> None:
         super().__init__()
         self.put("bias_dac", 1)
 
+    @property
+    def entries(self) -> list[int | None]:
+        return [one.value for one in self.log if one.name == "bias_data"]
+
+
+def words(table: BiasTable) -> list[int]:
+    """What a board is to get: four entries a sub-pixel."""
+    padded: list[int] = (np.pad(table.entries, ((0, 0), (0, 1))) & 0xFFFF).ravel().tolist()
+    return padded
+
 
 def test_a_board_gets_every_entry_once(tmp_path: Path) -> None:
     """Also where commands and replies are lost: an entry written twice would move all that follow."""
-    kernel = filling(KERNELS["laplacian"])
-    made = bias_table(measured(41), kernel, source="points.csv")
+    made = bias_table(measured(41), filled(KERNELS["laplacian"]), source="points.csv")
     path = tmp_path / "cal.h5"
     Calibration(detector=Detector(), bias=made).save(path)
     found = Calibration.load(path).bias
@@ -144,10 +155,25 @@ def test_a_board_gets_every_entry_once(tmp_path: Path) -> None:
     with served(board), Device(board.url, reply_timeout=0.1) as device:
         board.lose_replies, board.lose_commands = {board.commands + 12}, {board.commands + 20}
         found.table.load_into(device)
-        words = [one.value for one in board.log if one.name == "bias_data"]
+        assert board.entries == words(made.table)
         with pytest.raises(CalibrationMismatch, match="4 sub-pixels"):
             BiasTable(np.zeros((4, 3), np.int64)).load_into(device)
-    wanted = np.pad(made.table.entries, ((0, 0), (0, 1))) & 0xFFFF
-    assert words == wanted.ravel().tolist()
     with served(FakeBoard()) as other, Device(other.url) as device, pytest.raises(CalibrationMismatch, match="no bias"):
         found.table.load_into(device)
+
+
+def test_the_command_loads_table_and_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table is for weights doubled until they fill their bits: the board has to have these."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    lines = ["row,column,code,response", *(",".join(map(str, point)) for point in measured(41).tolist())]
+    points, file = tmp_path / "points.csv", tmp_path / "cal.h5"
+    points.write_text("\n".join(lines))
+    with served(BoardWithDac()) as board:
+        assert main(["calibrate", "bias", str(points), "-c", str(file), "-k", "laplacian", "-d", board.url]) == 0
+        with Device(board.url) as device:
+            kernel = device.settings.kernel
+    made = Calibration.load(file).bias
+    assert made is not None
+    assert board.entries == words(made.table)
+    assert kernel.array.tolist() == made.weights.tolist() == (8 * KERNELS["laplacian"].array).tolist()
+    assert kernel.shift == 6

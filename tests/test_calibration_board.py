@@ -201,7 +201,7 @@ def test_corrected_flat_is_as_even_as_it_can_be(run: Run) -> None:
     variance = (series + rounding)[run.good]
     corrected = run.corrected[run.good] - run.dark.pedestal
     assert_scatter((corrected - level) / np.sqrt(variance))
-    assert corrected.std() < before / 15
+    assert corrected.std() < before / 10
 
 
 def test_masked_pixels_show_another_ones_value(run: Run) -> None:

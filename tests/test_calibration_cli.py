@@ -30,6 +30,12 @@ def board() -> Iterator[VirtualBoard]:
         yield one
 
 
+@pytest.fixture(autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where commands remember what was asked."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
 def edgeray_json(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> Any:
     """What the command prints with --json, and nothing else; it ends with `code`."""
     assert main([*map(str, words), "--json"]) == code
@@ -92,8 +98,9 @@ def test_a_calibration_from_dark_to_an_applied_table(
         (("threshold", "-c", "none.h5"), 1, "there is no calibration none.h5"),
         (("apply", "-c", "none.h5"), 1, "there is no calibration none.h5"),
         (("dark",), 2, "Missing option"),
+        (("dark", "-o", "nowhere/new.h5"), 1, "nowhere/new.h5 cannot be written"),
         (("bias", "none.csv", "-c", "new.h5", "-k", "laplacian"), 1, "none.csv cannot be read"),
-        (("bias", "none.csv", "-c", "new.h5", "-k", "nothing"), 1, "none.csv cannot be read"),
+        (("bias", "none.csv", "-c", "new.h5", "-k", "nothing"), 2, "there is no kernel 'nothing'"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(

@@ -6,7 +6,7 @@ beam off -> measure_dark -> beam on -> measure_flat -> read_mask -> measure_thre
                                                           correction table, pixel mask, thresholds, bias table
 """
 
-from edgeray.calibration.bias import BiasCalibration, BiasTable, bias_table, read_points
+from edgeray.calibration.bias import BiasCalibration, BiasTable, bias_table, filled, read_points
 from edgeray.calibration.calibration import Calibration
 from edgeray.calibration.dark import Dark, measure_dark
 from edgeray.calibration.errors import CalibrationError, CalibrationFileError, CalibrationMismatch, ClippedError
@@ -31,6 +31,7 @@ __all__ = [
     "Threshold",
     "UserMask",
     "bias_table",
+    "filled",
     "measure_dark",
     "measure_flat",
     "measure_threshold",

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from edgeray.calibration.errors import CalibrationError, CalibrationFileError, CalibrationMismatch
 from edgeray.calibration.provenance import Provenance
 from edgeray.calibration.statistics import Floats
-from edgeray.protocol.kernels import Kernel
+from edgeray.protocol.kernels import SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN, Kernel
 from edgeray.protocol.registers import BIAS_ENTRY, BIAS_FRACTION_BITS
 
 if TYPE_CHECKING:
@@ -148,6 +148,14 @@ def read_points(path: str | Path, low_v: float = -100.0, high_v: float = 100.0) 
     return table
 
 
+def filled(kernel: Kernel) -> Kernel:
+    """The same kernel with weights and shift doubled as often as they fit: spans then have the range to reach far."""
+    weights, shift = kernel.array, kernel.shift
+    while shift < SHIFT_MAX and 2 * weights.max() <= WEIGHT_MAX and 2 * weights.min() >= WEIGHT_MIN and weights.any():
+        weights, shift = 2 * weights, shift + 1
+    return Kernel(kernel.name, tuple(map(tuple, weights.tolist())), shift, kernel.source)
+
+
 def bias_table(points: Floats, kernel: Kernel, *, source: str, part: float = 1.0) -> BiasCalibration:
     """The table that makes `kernel` of sub-pixels with the measured `points` (see `read_points`).
 
@@ -185,7 +193,7 @@ def bias_table(points: Floats, kernel: Kernel, *, source: str, part: float = 1.0
         if not SPAN_MIN <= min(spans) <= max(spans) <= SPAN_MAX:
             raise CalibrationError(
                 f"kernel {kernel.name!r} with weights up to {largest} needs a span over {SPAN_MAX} codes: give it with "
-                "weights and shift doubled until they fill 8 bits"
+                "weights and shift doubled until they fill 8 bits (`filled`)"
             )
         entries.append([zero, *spans])
     table = BiasTable(np.array(entries, np.int64))

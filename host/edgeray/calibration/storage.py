@@ -37,11 +37,21 @@ FORMAT = "edgeray calibration 1"
 STEPS: dict[str, type[Any]] = {"dark": Dark, "flat": Flat, "mask": UserMask, "bias": BiasCalibration}
 
 
+def check_writable(path: Path) -> None:
+    """Raises CalibrationFileError where `write` could not begin: to be heard of before a series, not after it."""
+    part = _part(path)
+    try:
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise CalibrationFileError(f"the calibration {path} cannot be written: {error.strerror}") from None
+
+
 def write(path: Path, calibration: Calibration) -> None:
     """Write `calibration` beside `path`, then put it in its place. Raises CalibrationFileError."""
     import h5py
 
-    part = path.with_name(path.name + ".part")
+    part = _part(path)
     try:
         with h5py.File(part, "w") as file:
             _fill(file, calibration)
@@ -81,6 +91,10 @@ def read(path: Path) -> Calibration:
         raise CalibrationFileError(f"{path} cannot be read as a calibration: {error}") from None
     _check_parents(path, calibration)
     return calibration
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _fill(file: "h5py.File", calibration: Calibration) -> None:

@@ -20,6 +20,7 @@ from edgeray.calibration import (
     Provenance,
     UserMask,
     bias_table,
+    filled,
     measure_dark,
     measure_flat,
     measure_threshold,
@@ -30,6 +31,7 @@ from edgeray.calibration.dark import NIMAGES, OUTLIER
 from edgeray.calibration.flat import OVER, UNDER
 from edgeray.calibration.mask import FOUND
 from edgeray.calibration.statistics import Mask
+from edgeray.calibration.storage import check_writable
 from edgeray.calibration.threshold import NIMAGES as CHECKED
 from edgeray.calibration.threshold import SIGMAS, Threshold
 from edgeray.cli.common import DeviceUrl, Exit, Json, emit, errors, leave, open_device
@@ -69,6 +71,7 @@ def dark(
     The settings are those of the board, and the calibration holds for them. In a file that is there already, flat and
     thresholds go: they were made with another dark.
     """
+    check_writable(file)
     with open_device(url) as device:
         before = Calibration.load(file) if file.exists() else Calibration(detector=device.detector)
         before.check_detector(device)
@@ -107,6 +110,7 @@ def flat(
     before = Calibration.load(file)
     if before.dark is None:
         raise CalibrationError(f"{file} has no dark: take one first (edgeray calibrate dark)")
+    check_writable(file)
     with open_device(url) as device:
         before.check_detector(device)
         made = measure_flat(device, before.dark, nimages, least=least, most=most, consumers=_bar(as_json))
@@ -176,6 +180,7 @@ def threshold(
     kernels: list[Kernel | None] = [_kernel(name) for name in kernel or ()] or [None]
     if keep and len(kernels) > 1:
         raise SettingError("--set is for one kernel")
+    check_writable(file)
     kind = FrameKind.FLAT if exposed else FrameKind.DARK
     found: list[Threshold] = []
     with open_device(url) as device:
@@ -237,8 +242,12 @@ def bias(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make the table of bias voltages for a kernel's weights out of measured responses of the sub-pixels."""
-    made = bias_table(read_points(points, low_v, high_v), _kernel(kernel), source=str(points), part=part)
+    """Make the table of bias voltages for a kernel's weights out of measured responses of the sub-pixels.
+
+    The kernel's weights and shift are doubled as often as they fit; with -d the board gets it so, and the table.
+    """
+    wanted = filled(_kernel(kernel))
+    made = bias_table(read_points(points, low_v, high_v), wanted, source=str(points), part=part)
     with contextlib.ExitStack() as stack:
         device = stack.enter_context(open_device(url)) if url else None
         if device is not None and not file.exists():
@@ -247,9 +256,13 @@ def bias(
             before = Calibration.load(file)
         if device is not None:
             made.table.load_into(device)
+            change(device, {"kernel": wanted})
             device.apply()
     calibration = dataclasses.replace(before, bias=made).save(file)
-    rows: list[tuple[str, object]] = [("largest error of a weight", f"{made.largest_error:.3%} of the largest weight")]
+    rows: list[tuple[str, object]] = [
+        ("kernel", f"{wanted.name}, weights up to {np.abs(wanted.array).max()}, shift {wanted.shift}"),
+        ("largest error of a weight", f"{made.largest_error:.3%} of the largest weight"),
+    ]
     size = len(made.weights)
     for place, (zero, positive, negative) in enumerate(made.table.entries.tolist()):
         row, column = divmod(place, size)

@@ -1,12 +1,15 @@
 """Small words for HDF5: groups, scalars and columns that grow. h5py is loaded with this module."""
 
+import math
 from typing import Any, TypeAlias
 
 import h5py  # type: ignore[import-untyped]
 import numpy as np
 
 Group: TypeAlias = h5py.Group
-COLUMN_ROWS = 4096
+COLUMN_ROWS = 256
+CACHED_CHUNKS = 2
+"""Chunks of a column that HDF5 may hold back until it flushes: so much is written at most when a file ends."""
 
 
 def group(parent: Group, name: str, kind: str, **attributes: object) -> Group:
@@ -38,9 +41,10 @@ class Column:
         self, parent: Group, name: str, dtype: Any, shape: tuple[int, ...] = (), *, rows: int = COLUMN_ROWS,
         **attributes: object,
     ) -> None:  # fmt: skip
+        cached = CACHED_CHUNKS * rows * np.dtype(dtype).itemsize * math.prod(shape)
         self.dataset = parent.create_dataset(
             name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(rows, *shape), compression="gzip",
-            compression_opts=1, shuffle=True,
+            compression_opts=1, shuffle=True, rdcc_nbytes=cached,
         )  # fmt: skip
         self.dataset.attrs.update(attributes)
         self._shape, self._length, self._identity = shape, 0, self.dataset.id

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edgeray.files import layout
 from edgeray.files.batch import NUMBERS, Batch
-from edgeray.files.h5 import Column, group
+from edgeray.files.h5 import CACHED_CHUNKS, Column, group
 from edgeray.files.layout import COLLECTION, DETECTOR, LEDGER
 from edgeray.files.times import Times, TimeSource
 from edgeray.files.writer import Stored, Writer
@@ -40,6 +40,12 @@ class NexusWriter(Writer):
             self._file.close()
             raise
 
+    def _ballast(self, header: SeriesHeader) -> int:
+        # A chunk of frames whose pixels are all edges (two bytes each, and six as events), CACHED_CHUNKS of them that
+        # HDF5 holds back, one of audit frames; and those of the columns without pixels.
+        pixels = header.detector.rows * header.detector.columns
+        return (1 << 20) + self._chunk * pixels * (8 + 2 * CACHED_CHUNKS + 2)
+
     def _create(self, header: SeriesHeader) -> None:
         file, self._series = self._file, header
         layout.create(file, header)
@@ -60,13 +66,13 @@ class NexusWriter(Writer):
             "rows_received": Column(collection, "rows_received", "u1", (rows,)),
         }  # fmt: skip
         metas = group(collection, "meta", "NXcollection")
-        self._metas = {name: Column(metas, name, "i8", rows=256) for name in NUMBERS}
+        self._metas = {name: Column(metas, name, "i8") for name in NUMBERS}
         audit = group(detector, "audit", "NXcollection")
         whole = header.detector.rows, header.detector.columns
         self._audit = {
             "pixels": Column(audit, "pixels", "u2", whole, rows=max(1, chunk // 8)),
-            "image_id": Column(audit, "image_id", "i8", rows=256),
-            "pixel_rows_received": Column(audit, "rows_received", "u1", whole[:1], rows=256),
+            "image_id": Column(audit, "image_id", "i8"),
+            "pixel_rows_received": Column(audit, "rows_received", "u1", whole[:1]),
         }
         self._events = self._event_columns(header)
         data = group(file["entry"], "data", "NXdata", signal="data", axes=["frame_time", ".", "."])
@@ -78,6 +84,7 @@ class NexusWriter(Writer):
         self._last_tick: int | None = None
         self._last_meta: Meta | None = None
         self._next = self._incomplete = 0
+        self._noted: dict[str, Any] = {}
         self._written = dict.fromkeys(("metas", "audits", "events"), 0)
 
     def _event_columns(self, header: SeriesHeader) -> dict[str, Column]:
@@ -86,7 +93,7 @@ class NexusWriter(Writer):
         if settings.readout_mode == ReadoutMode.RAW or settings.threshold_mode == ThresholdMode.OFF:
             return {}
         events = group(self._file["entry/instrument"], "edge_events", "NXevent_data")
-        rows = 64 * self._chunk
+        rows = 16 * self._chunk
         pixels = header.frame_shape[0] * header.frame_shape[1]
         return {
             "event_id": Column(events, "event_id", np.min_scalar_type(pixels - 1), rows=rows, units=""),
@@ -100,7 +107,6 @@ class NexusWriter(Writer):
 
     def _start(self, tick: int, generation: int) -> None:
         """The first frame's time is that which the others count from; then nothing can be added, but to columns."""
-        self._first_tick = tick
         start = layout.time_text(self._series.time_of(tick))
         self._file["entry/start_time"][()] = start.encode()
         self._file[COLLECTION]["generation"][()] = generation
@@ -108,6 +114,7 @@ class NexusWriter(Writer):
         if self._events:
             self._events["event_time_zero"].dataset.attrs["offset"] = start
         self._file.swmr_mode = True
+        self._first_tick = tick
 
     def _write(self, batch: Batch, times: Times) -> None:
         first = int(times.ticks[0]) if self._first_tick is None else self._first_tick
@@ -134,6 +141,7 @@ class NexusWriter(Writer):
         for name, column in self._audit.items() if batch.audits else ():
             column.put(self._written["audits"], np.stack([getattr(frame, name) for frame in batch.audits]))
         events = self._write_events(batch, earlier, ticks) if self._events else 0
+        self._file.flush()
         # Should anything above fail, the same is written to the same places again.
         self._written["metas"] += len(batch.metas)
         self._written["audits"] += len(batch.audits)
@@ -141,6 +149,9 @@ class NexusWriter(Writer):
         self._last_meta, self._last_tick = batch.last_meta, int(times.ticks[-1])
         self._next = max(self._next, int(batch.image_ids.max()) + 1)
         self._incomplete += len(batch) - int(batch.complete.sum())
+        # The mark that frames are there comes after them.
+        self._note(self._so_far(at + len(batch)), finished=False)
+        self._file.flush()
 
     def _write_events(self, batch: Batch, earlier: int, ticks: npt.NDArray[np.int64]) -> int:
         """Write the pixels that are not 0; returns how many there are."""
@@ -155,16 +166,14 @@ class NexusWriter(Writer):
         self._events["event_time_zero"].put(earlier, np.rint(ticks * (NANOSECONDS / self._series.tick_rate)))
         return count
 
-    def _flush(self) -> None:
+    def _so_far(self, frames: int) -> Stored:
+        """The ledger as far as `frames` frames tell it."""
         dropped = 0 if self._last_meta is None else self._last_meta.dropped
-        so_far = Ledger(
-            triggered=max(self._next, self.frames + dropped), received=self.frames, dropped_on_chip=dropped,
+        ledger = Ledger(
+            triggered=max(self._next, frames + dropped), received=frames, dropped_on_chip=dropped,
             incomplete=self._incomplete,
         )  # fmt: skip
-        # The mark that frames are there comes after them.
-        self._file.flush()
-        self._note(Stored(so_far, self.frames), finished=False)
-        self._file.flush()
+        return Stored(ledger, frames)
 
     def _close(self, stored: Stored) -> None:
         try:
@@ -184,13 +193,12 @@ class NexusWriter(Writer):
                 column.extend(lengths.get(name, self._written[kind]))
 
     def _note(self, stored: Stored, *, finished: bool) -> None:
-        """Write the ledger as it is."""
-        collection = self._file[COLLECTION]
-        for name, member in LEDGER.items():
-            collection[name][()] = getattr(stored.ledger, member)
-        collection["n_saved"][()] = stored.frames
-        collection["ledger_confirmed"][()] = stored.ledger.confirmed
-        collection["finished"][()] = finished
+        """Write the ledger as it is, as far as it changed."""
+        values: dict[str, Any] = {name: getattr(stored.ledger, member) for name, member in LEDGER.items()}
+        values |= {"n_saved": stored.frames, "ledger_confirmed": stored.ledger.confirmed, "finished": finished}
+        for name, value in values.items():
+            if self._noted.get(name, 0) != value:
+                self._file[COLLECTION][name][()] = self._noted[name] = value
         if self._last_tick is not None:
             moment = self._series.time_of(self._last_tick + self._series.settings.count_time)
             self._file["entry/end_time"][()] = layout.time_text(moment).encode()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeray.files.batch import Batch
+from edgeray.files.errors import FileWriteError, reason
 from edgeray.files.facts import FrameTable, facts
 from edgeray.files.times import Times
 from edgeray.files.writer import Stored, Writer
@@ -38,14 +39,12 @@ class NpzWriter(Writer):
         self._file.seek(self._start + self.frames * self._frame_bytes)
         while octets:
             octets = octets[self._file.write(octets) :]
+        self._describe(self.frames + len(batch))
         self._table.add(batch, times)
-
-    def _flush(self) -> None:
-        self._describe(self.frames)
 
     def _close(self, stored: Stored) -> None:
         try:
-            self._describe(stored.frames)
+            self._describe(stored.frames)  # fewer than were written, where writing failed
             self._file.truncate(self._start + stored.frames * self._frame_bytes)
         finally:
             self._file.close()
@@ -57,6 +56,9 @@ class NpzWriter(Writer):
         try:
             np.savez_compressed(packed, **arrays)
             packed.replace(self._part.path)
-        except BaseException:
+        except OSError as error:
             packed.unlink(missing_ok=True)
-            raise
+            raise FileWriteError(
+                f"{str(self.path)!r} could not be packed: {reason(error)}; {str(self._part.path)!r} is an .npy file of "
+                f"its {stored.frames} frames"
+            ) from None

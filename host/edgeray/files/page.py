@@ -13,7 +13,7 @@ import numpy as np
 from edgeray.configuration import Configuration
 from edgeray.files.errors import FileWriteError, reason
 from edgeray.files.layout import pixel_mask
-from edgeray.files.pictures import MASKED, Picture, picture
+from edgeray.files.pictures import GREY, MASKED, SIGNED, Picture, picture
 from edgeray.files.reading import Run
 from edgeray.files.summary import Summary, figures, setting_text
 from edgeray.protocol.registers import ReadoutMode
@@ -75,13 +75,17 @@ def number(value: object) -> str:
 
 
 def _pictures(summary: Summary) -> list[Picture]:
-    found = []
+    found, colours = [], GREY if summary.header.settings.readout_mode == ReadoutMode.RAW else SIGNED
     if summary.first is not None:
-        found.append(picture("First frame", summary.first, note="codes"))
+        found.append(picture("First frame", summary.first, colours, note="codes"))
         total = summary.total
-        found.append(picture("Mean", summary.mean, note=f"codes; the sum is {total.min():,} to {total.max():,}"))
+        found.append(
+            picture("Mean", summary.mean, colours, note=f"codes; the sum is {total.min():,} to {total.max():,}")
+        )
     if summary.frames and summary.header.settings.readout_mode != ReadoutMode.RAW:
-        found.append(picture("Edges", summary.counts, note=f"frames of {summary.frames:,} in which the pixel was kept"))
+        found.append(
+            picture("Edges", summary.counts, GREY, note=f"frames of {summary.frames:,} in which the pixel was kept")
+        )
     mask = pixel_mask(summary.header)
     if mask.any():
         note = "guard ring" if summary.header.calibration is None else "bits of pixel_mask"

@@ -33,13 +33,9 @@ class Picture:
     note: str = ""
 
 
-def picture(
-    title: str, values: npt.NDArray[Any], colours: tuple[tuple[int, int, int], ...] | None = None, note: str = ""
-) -> Picture:
-    """`values` from their least to their greatest; where some are negative, from minus to plus their largest size."""
+def picture(title: str, values: npt.NDArray[Any], colours: tuple[tuple[int, int, int], ...], note: str) -> Picture:
+    """`values` from their least to their greatest; SIGNED from minus to plus their largest size, MASKED from 0."""
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if colours is None:
-        colours = SIGNED if low < 0 else GREY
     if colours is SIGNED:
         high = max(-low, high)
         low = -high

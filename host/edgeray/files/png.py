@@ -72,9 +72,6 @@ class PngWriter(Writer):
                 raise
         self._table.add(batch, times)
 
-    def _flush(self) -> None:
-        """Every picture is a file of its own already."""
-
     def _close(self, stored: Stored) -> None:
         self._save(stored)
 

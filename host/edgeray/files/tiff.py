@@ -37,14 +37,12 @@ class TiffWriter(Writer):
         self._tiff.write(
             batch.values, photometric="minisblack", metadata=None, description=json.dumps(told), software="edgeray"
         )
+        self._file.flush()
 
     def _chunk_table(self, batch: Batch, times: Times) -> dict[str, Any]:
         table = FrameTable(self._series)
         table.add(batch, Times(0, times.ticks[times.back :], times.source[times.back :]))
         return {"start": table.start, **{name: each.tolist() for name, each in table.arrays().items()}}
-
-    def _flush(self) -> None:
-        self._file.flush()
 
     def _close(self, stored: Stored) -> None:
         try:

@@ -42,7 +42,7 @@ class Stored:
 
 
 class Writer(Consumer):
-    """Writes one series to one file; a format overrides `_open`, `_write`, `_flush`, `_close`.
+    """Writes one series to one file; a format overrides `_open`, `_write`, `_close`.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Writer(Consumer):
         self._batched: Meta | None = None
         self._pending: tuple[Batch, Times] | None = None
         self._failed = False
-        self._flushed = 0.0
+        self._last_write = 0.0
 
     def begin(self, header: SeriesHeader) -> None:
         if self._header is not None:
@@ -77,7 +77,7 @@ class Writer(Consumer):
         self._chunk = chunk_frames(header)
         self._frame_bytes = 2 * rows * columns
         self._times = FrameTimes(period(header))
-        self._part = Part(self.path, overwrite=self.overwrite, ballast=self._room(2 * self._chunk))
+        self._part = Part(self.path, overwrite=self.overwrite, ballast=self._ballast(header))
         try:
             self._open(header)
         except BaseException as error:
@@ -85,7 +85,7 @@ class Writer(Consumer):
             if isinstance(error, OSError | RuntimeError):
                 raise FileWriteError(f"{str(self.path)!r} cannot be written: {reason(error)}") from None
             raise
-        self._header, self._flushed = header, time.monotonic()
+        self._header, self._last_write = header, time.monotonic()
 
     def take(self, frames: Sequence[Frame]) -> None:
         if self._failed or self._header is None:
@@ -95,10 +95,8 @@ class Writer(Consumer):
         try:
             while len(self._waiting) >= self._room_in_chunk:
                 self._put(self._room_in_chunk)
-            if time.monotonic() - self._flushed >= FLUSH_INTERVAL:
+            if time.monotonic() - self._last_write >= FLUSH_INTERVAL:
                 self._put(len(self._waiting))
-                self._flush()
-                self._flushed = time.monotonic()
         except (OSError, RuntimeError) as error:
             self._failed = True
             raise FileWriteError(
@@ -160,7 +158,12 @@ class Writer(Consumer):
         return self._chunk - self.frames % self._chunk
 
     def _room(self, frames: int) -> int:
+        """Bytes that so many frames take, and what is told of them."""
         return _ROOM + 2 * frames * (self._frame_bytes + 64)
+
+    def _ballast(self, header: SeriesHeader) -> int:
+        """Bytes that the end of a file takes at most, with the frames that wait."""
+        return self._room(self._chunk)
 
     def _put(self, count: int) -> None:
         """Write what could not be written the last time or, where there is none, the first `count` that wait."""
@@ -177,6 +180,7 @@ class Writer(Consumer):
         self._write(batch, times)
         self._pending = None
         self.frames += len(batch)
+        self._last_write = time.monotonic()
 
     @abstractmethod
     def _open(self, header: SeriesHeader) -> None:
@@ -184,11 +188,10 @@ class Writer(Consumer):
 
     @abstractmethod
     def _write(self, batch: Batch, times: Times) -> None:
-        """Put the frames of `batch` at place `self.frames`. Errors as in `_open`."""
+        """Put the frames of `batch` at place `self.frames`, so that they outlive this process. Errors as in `_open`.
 
-    @abstractmethod
-    def _flush(self) -> None:
-        """All that was written is to survive the end of this process."""
+        After an error it is called once more, with the same frames and more room.
+        """
 
     @abstractmethod
     def _close(self, stored: Stored) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeray.consumer import Consumer
 from edgeray.files.errors import FileReadError, FileWriteError
+from edgeray.files.part import part_of
 from edgeray.files.reading import Run, read, settings_of
 from edgeray.ledger import Ledger
 
@@ -28,7 +29,7 @@ def writer(path: str | Path, *, overwrite: bool = False) -> Consumer:
     the bytes of the link. It is `NAME.part` until the series is over. docs/files.md tells what is in each.
 
     Raises FileWriteError for another suffix, or where a library for the format is not installed; later what
-    `edgeray.files.writer.Writer` raises.
+    `edgeray.files.frame_writer.FrameWriter` raises.
     """
     path = Path(path)
     found = SUFFIXES.get("" if path.is_dir() else path.suffix.lower())
@@ -48,10 +49,20 @@ def writer(path: str | Path, *, overwrite: bool = False) -> Consumer:
 def convert(source: str | Path, target: str | Path, *, overwrite: bool = False) -> Ledger:
     """Write the series in the file `source` to `target`, in the format of its suffix; returns its ledger.
 
-    A `NAME.part` that a killed writer left becomes a file of what was saved. Raises what `read` and `writer` raise.
+    A `NAME.part` that a killed writer left becomes a file of what was saved; it stays where it is.
+
+    Raises what `read` and `writer` raise.
     """
-    made = writer(target, overwrite=overwrite)
+    source, target = Path(source), Path(target)
     with read(source) as run:
-        if Path(target).suffix.lower() == ".edgeray":
+        if target.suffix.lower() == ".edgeray":
             raise FileWriteError(f"{str(target)!r}: a recording is made of a board's bytes; copy it, or capture one")
-        return run.play(made)
+        if part_of(target).resolve() != source.resolve():
+            return run.play(writer(target, overwrite=overwrite))
+        # What is to be saved has the name that the new file would have until it is complete.
+        if target.exists() and not overwrite:
+            raise FileWriteError(f"{str(target)!r} exists: take another name, or overwrite it")
+        saved = target.with_name(f"{target.stem}.saved{target.suffix}")
+        ledger = run.play(writer(saved, overwrite=overwrite))
+        saved.replace(target)
+        return ledger

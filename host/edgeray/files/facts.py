@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 import edgeray.settings_file
 from edgeray.files.batch import Batch
+from edgeray.files.frame_writer import Stored
 from edgeray.files.layout import time_text
 from edgeray.files.times import Times
-from edgeray.files.writer import Stored
 from edgeray.ledger import Ledger
 from edgeray.series import SeriesHeader
 

@@ -1,6 +1,6 @@
 """HDF5/NeXus: the format that a series is kept in.
 
-Writer -> [NexusWriter] -> NAME.nxs, which h5py, silx, nexusformat and fabio open without help
+FrameWriter -> [NexusWriter] -> NAME.nxs, which h5py, silx, nexusformat and fabio open without help
 
 While it is written the file is in HDF5's SWMR mode: readers can follow, and what was flushed outlives the process.
 """
@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from edgeray.files import layout
 from edgeray.files.batch import NUMBERS, Batch
+from edgeray.files.frame_writer import FrameWriter, Stored
 from edgeray.files.h5 import CACHED_CHUNKS, Column, group
 from edgeray.files.layout import COLLECTION, DETECTOR, LEDGER
 from edgeray.files.times import Times, TimeSource
-from edgeray.files.writer import Stored, Writer
 from edgeray.ledger import Ledger
 from edgeray.meta import Meta
 from edgeray.protocol.registers import ReadoutMode, ThresholdMode
@@ -27,8 +27,8 @@ INCOMPLETE, AUDIT = 1, 2
 NANOSECONDS = 1_000_000_000
 
 
-class NexusWriter(Writer):
-    """One series as a NeXus file; see `Writer`, and docs/files.md for the layout."""
+class NexusWriter(FrameWriter):
+    """One series as a NeXus file; see `FrameWriter`, and docs/files.md for the layout."""
 
     def _open(self, header: SeriesHeader) -> None:
         # Readable from HDF5 1.10 on, which is the first that has SWMR.

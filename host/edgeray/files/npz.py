@@ -1,6 +1,6 @@
 """NPZ: arrays for NumPy, compressed.
 
-Writer -> [NpzWriter] -> NAME.npz: data, image_id, start_time, image_key, facts (JSON text)
+FrameWriter -> [NpzWriter] -> NAME.npz: data, image_id, start_time, image_key, facts (JSON text)
 
 While the series is under way `NAME.npz.part` is an .npy file of the frames, which `numpy.load` reads.
 """
@@ -13,13 +13,13 @@ import numpy as np
 from edgeray.files.batch import Batch
 from edgeray.files.errors import FileWriteError, reason
 from edgeray.files.facts import FrameTable, facts
+from edgeray.files.frame_writer import FrameWriter, Stored
 from edgeray.files.times import Times
-from edgeray.files.writer import Stored, Writer
 from edgeray.series import SeriesHeader
 
 
-class NpzWriter(Writer):
-    """One series as an NPZ; see `Writer`. At the end the frames are on the disk twice for a moment."""
+class NpzWriter(FrameWriter):
+    """One series as an NPZ; see `FrameWriter`. At the end the frames are on the disk twice for a moment."""
 
     def _open(self, header: SeriesHeader) -> None:
         self._series, self._table = header, FrameTable(header)

@@ -1,6 +1,6 @@
 """A folder of 16-bit PNGs, one a frame, and a side file in JSON with settings, ledger, numbers and times.
 
-Writer -> [PngWriter] -> FOLDER/STEM_000000.png ..., FOLDER/STEM.json
+FrameWriter -> [PngWriter] -> FOLDER/STEM_000000.png ..., FOLDER/STEM.json
 
 A kernel response r is stored as r + 32768 (the side file's `zero`), for PNG has no negative samples; pixels of raw
 readout are stored as they are.
@@ -15,9 +15,9 @@ from PIL import Image
 from edgeray.files.batch import Batch
 from edgeray.files.errors import FileWriteError, reason
 from edgeray.files.facts import FrameTable, facts
+from edgeray.files.frame_writer import FrameWriter, Stored
 from edgeray.files.part import SUFFIX
 from edgeray.files.times import Times
-from edgeray.files.writer import Stored, Writer
 from edgeray.protocol.registers import ReadoutMode
 from edgeray.series import SeriesHeader
 
@@ -25,8 +25,8 @@ ZERO = 1 << 15
 """Sample of a kernel response of 0."""
 
 
-class PngWriter(Writer):
-    """One series as PNGs; the side file is `STEM.json.part` until the series is over. See `Writer`.
+class PngWriter(FrameWriter):
+    """One series as PNGs; the side file is `STEM.json.part` until the series is over. See `FrameWriter`.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ _BALLAST = 1 << 20
 class StreamWriter(Consumer):
     """Records one series; `NAME.part` until it is over. Every byte is the system's at once: nothing is flushed.
 
-    Parameters and errors are those of `edgeray.files.writer.Writer`.
+    Parameters and errors are those of `edgeray.files.frame_writer.FrameWriter`.
     """
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:

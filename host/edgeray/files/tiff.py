@@ -1,7 +1,9 @@
 """Multi-page TIFF: a page a frame, int16 as they are.
 
-Writer -> [TiffWriter] -> NAME.tif; ImageDescription of page 0 has settings and ledger as JSON, that of the first page
-of every chunk the numbers and times of its frames
+FrameWriter -> [TiffWriter] -> NAME.tif
+
+ImageDescription of page 0 has settings and ledger as JSON, that of the first page of every chunk the numbers and times
+of its frames.
 """
 
 import json
@@ -11,16 +13,16 @@ import tifffile
 
 from edgeray.files.batch import Batch
 from edgeray.files.facts import FrameTable, facts
+from edgeray.files.frame_writer import FrameWriter, Stored
 from edgeray.files.times import Times
-from edgeray.files.writer import Stored, Writer
 from edgeray.series import SeriesHeader
 
 LARGEST = 1 << 31
 """Bytes up to which a series that is as long as was asked for is a classic TIFF; others are BigTIFF."""
 
 
-class TiffWriter(Writer):
-    """One series as a TIFF of many pages; see `Writer`."""
+class TiffWriter(FrameWriter):
+    """One series as a TIFF of many pages; see `FrameWriter`."""
 
     def _open(self, header: SeriesHeader) -> None:
         bytes_ = header.nimages * (self._frame_bytes + 256)

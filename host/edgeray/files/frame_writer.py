@@ -1,6 +1,6 @@
 """What all writers of frames share: the part file, frames in chunks, and an orderly end whatever ended the series.
 
-Capture or Replay -> begin, take ..., end -> [Writer] -> open, write ..., close of a format
+Capture or Replay -> begin, take ..., end -> [FrameWriter] -> open, write ..., close of a format
 """
 
 import time
@@ -41,7 +41,7 @@ class Stored:
     frames: int
 
 
-class Writer(Consumer):
+class FrameWriter(Consumer):
     """Writes one series to one file; a format overrides `_open`, `_write`, `_close`.
 
     Parameters

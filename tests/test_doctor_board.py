@@ -9,10 +9,12 @@ import threading
 import time
 import tty
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 import edgeray
+from edgeray.bit_error import BitErrors, ErrorRate
 from edgeray.cli import main
 from edgeray.doctor import Check, Status
 from edgeray.doctor.board import AFTERWARDS, HANDSHAKE, checks
@@ -21,7 +23,6 @@ from edgeray.splitter import Packet, Splitter
 from hdl.params import Params
 from sim.virtual_board import VirtualBoard
 from tests.fake_board import FakeBoard, served
-from tests.test_bit_error import noisy
 
 
 @pytest.fixture(autouse=True)
@@ -169,13 +170,32 @@ def test_counters_and_baud_rate() -> None:
         assert found(board.url)["counters"].found == "in the latest series: railed 7"
 
 
-def test_a_bad_link_is_told() -> None:
-    with VirtualBoard(Params()) as board, noisy(board.url, 1e-5) as proxy:
-        one = found(proxy.url, is_serial=False, seconds=1.2)
-    assert statuses(one).keys() <= {"link", "frames"}
-    assert one["frames"].status is Status.FAIL
-    assert "lower baud rate" in one["frames"].fix
-    assert "damaged; " in one["frames"].found
+WORDS, FRAMES = ErrorRate(5000, 0, 1_400_000), ErrorRate(500, 0, 3_700_000)
+GOOD = BitErrors(WORDS, 0, 0, 0, 1.0, 0.001, 0.002, FRAMES, 0, 2e5)
+
+
+@pytest.mark.parametrize(
+    ("given", "failed", "text"),
+    [
+        (GOOD, {}, "3700000 bits, none wrong: under 8.1e-07"),
+        (replace(GOOD, words=replace(WORDS, damaged=1)), {"link": Status.WARN}, "1 lost; 7.1e-07 wrong bits a bit"),
+        (replace(GOOD, words=replace(WORDS, damaged=9), to_board=4, rejected=5), {"link": Status.FAIL},
+         "the board threw away 4 commands, the host 5 packets"),
+        (replace(GOOD, frames=replace(FRAMES, damaged=9)), {"frames": Status.FAIL}, "500 frames of the pattern, 9 dam"),
+        (replace(GOOD, words=replace(WORDS, damaged=900), frames=None), {"link": Status.FAIL}, "too bad for any"),
+        (replace(GOOD, wrong_words=2), {"link": Status.FAIL}, "2 values came intact, and wrong"),
+        (replace(GOOD, wrong_values=2), {"frames": Status.FAIL}, "2 values came intact, and wrong"),
+    ],
+)  # fmt: skip
+def test_a_bad_link_is_told(
+    given: BitErrors, failed: dict[str, Status], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeray.doctor.board.bit_error_test", lambda device, seconds: given)
+    with served(Ticking()) as board:
+        one = found(board.url, seconds=1)
+    assert statuses(one) == failed
+    assert text in one["link"].found + one["frames"].found
+    assert all(one[name].fix for name in failed)
 
 
 def test_a_board_lost_on_the_way_is_no_traceback() -> None:

@@ -182,9 +182,13 @@ def _summary(checks: list[Check]) -> str:
     return "\n" + ", ".join(f"{number} {each.value}" for each, number in count.items() if number)
 
 
+def _boards(incomplete: str) -> list[str]:
+    return [name for name in programmer.TARGETS if name.startswith(incomplete)]
+
+
 def program(
     bitstream: Annotated[Path, typer.Argument(help="The bitstream, such as out/bitstreams/icebreaker/icebreaker.bin.")],
-    board: Annotated[str, typer.Option(help=f"One of {', '.join(programmer.TARGETS)}.")],
+    board: Annotated[str, typer.Option(help=f"One of {', '.join(programmer.TARGETS)}.", autocompletion=_boards)],
     flash: Annotated[
         bool,
         typer.Option("--flash", help="Into the board's flash, where it stays. The iCEBreaker's goes there always."),

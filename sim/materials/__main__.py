@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 and what is wrong."""
     parser = _parser()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or (given[0] not in VERBS and given[0] not in ("-h", "--help")):
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given.insert(0, "report")
     options = parser.parse_args(given)
     console = Console(stderr=getattr(options, "json", False), width=None if sys.stdout.isatty() else 120)

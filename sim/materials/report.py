@@ -54,7 +54,7 @@ def write(
     ranked = rankings(done, space)
     parts = [
         data_part(done), *(model_part(done, key) for key in done.validations), importance_part(done),
-        growth_part(done), findings_part(done, claims), rank_part(ranked),
+        *([growth_part(done)] if done.curves else []), findings_part(done, claims), rank_part(ranked),
     ]  # fmt: skip
     page = save_page(out, TITLE, [*INTRODUCTION, _summary(done)], parts)
     (out / "figures.json").write_text(json.dumps(figures(done, claims, ranked), indent=1), encoding="utf-8")

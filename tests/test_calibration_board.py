@@ -12,6 +12,7 @@ import pytest
 import edgeray
 from edgeray.calibration import (
     Calibration,
+    CalibrationError,
     CalibrationMismatch,
     ClippedError,
     Dark,
@@ -41,8 +42,14 @@ PARAMS = Params()
 SHAPE = (PARAMS.rows, PARAMS.columns)
 HOT = ((3, 4), (10, 20), (10, 21), (30, 30))
 NOISY = ((1, 7), (22, 9))
+# Of the exposure: half responds too little, the others too much, the last one until the ADC ends.
+FACTORS = {(15, 15): 0.4, (16, 5): 1.6, (25, 12): 2.5}
 # Without double sampling the columns' offsets are in the pixels.
 SETTINGS = Settings(cds_enabled=False, pga_offset=-40, kernel=KERNELS["laplacian"], meta_period=64)
+
+
+TWIN = Twin(material=crystal(), spectrum=beam(), detector=PARAMS, dead_fraction=0.01, gain_spread=0.05, seed=SEED)
+DARK_CODES = float(TWIN.dark_e_s()) * TIMING.integration_s / TWIN.front_end.electrons_per_code
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +60,6 @@ class Run:
     refused : texts of what the board was not to be used for.
     """
 
-    twin: Twin
     fixed: Floats
     calibration: Calibration
     corrected: Floats
@@ -72,33 +78,36 @@ class Run:
 
     @property
     def good(self) -> Mask:
-        bad = self.twin.dead.copy()
-        bad[_places(HOT + NOISY)] = True
-        return self.twin.imaging & ~bad
+        bad = TWIN.dead.copy()
+        bad[_places(HOT + NOISY + tuple(FACTORS))] = True
+        return TWIN.imaging & ~bad
 
 
 def _places(pixels: tuple[tuple[int, int], ...]) -> tuple[list[int], list[int]]:
     return [row for row, _ in pixels], [column for _, column in pixels]
 
 
-def exposed(twin: Twin, fixed: Floats, rate: float, series: int) -> npt.NDArray[np.uint16]:
+def exposed(fixed: Floats, rate: float, series: int) -> npt.NDArray[np.uint16]:
     """Samples of FRAMES frames with what the twin does not have: a fixed pattern, hot and noisy pixels."""
-    samples = twin.expose(np.ones(SHAPE), rate, TIMING, frames=FRAMES, first_frame=series * FRAMES).astype(np.int64)
+    samples = TWIN.expose(np.ones(SHAPE), rate, TIMING, frames=FRAMES, first_frame=series * FRAMES).astype(np.int64)
     random = np.random.default_rng((SEED, series))
     samples += np.rint(fixed).astype(np.int64)
     for row, column in NOISY:
         samples[:, :, row, column] += random.choice([-15, 15], FRAMES)[:, None]
+    if rate:
+        for (row, column), factor in FACTORS.items():
+            charge = samples[:, 1, row, column] - samples[:, 0, row, column] - DARK_CODES
+            samples[:, 1, row, column] += np.rint((factor - 1) * charge).astype(np.int64)
     return np.clip(samples, 0, PARAMS.full_scale).astype(np.uint16)
 
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    twin = Twin(material=crystal(), spectrum=beam(), detector=PARAMS, dead_fraction=0.01, gain_spread=0.05, seed=SEED)
     # Whole codes, so that the mean of what is put in is known.
     fixed = np.random.default_rng(SEED).integers(-3, 4, SHAPE).astype(np.float64)
     fixed[_places(HOT)] += 60
     refused: dict[str, str] = {}
-    with VirtualBoard(PARAMS, exposed(twin, fixed, 0.0, 0)) as board, edgeray.open(board.url) as device:
+    with VirtualBoard(PARAMS, exposed(fixed, 0.0, 0)) as board, edgeray.open(board.url) as device:
         device.configure(dataclasses.replace(SETTINGS, pga_offset=-170))
         with pytest.raises(ClippedError) as error:
             measure_dark(device, 32)
@@ -107,14 +116,21 @@ def run() -> Run:
         dark = measure_dark(device, FRAMES)
         assert device.settings == SETTINGS
         calibration = Calibration(detector=device.detector).with_dark(dark)
-        board.show(exposed(twin, fixed, RATE, 1))
-        calibration = calibration.with_flat(measure_flat(device, dark, FRAMES))
+        with pytest.raises(CalibrationError) as weak:
+            measure_flat(device, dark, 16)
+        refused["weak"] = str(weak.value)
+        board.show(exposed(fixed, 3 * RATE, 4)[:16])
+        with pytest.raises(ClippedError) as error:
+            measure_flat(device, dark, 16)
+        refused["full"] = str(error.value)
+        board.show(exposed(fixed, RATE, 1))
+        calibration = calibration.with_flat(measure_flat(device, dark, FRAMES, most=1.4))
 
         thresholds = {}
-        board.show(exposed(twin, fixed, 0.0, 2))
+        board.show(exposed(fixed, 0.0, 2))
         for kernel in ("laplacian", "sobel-x"):
             thresholds[kernel] = measure_threshold(device, calibration, FRAMES, kernel=KERNELS[kernel], sigmas=4)
-        board.show(exposed(twin, fixed, RATE, 3))
+        board.show(exposed(fixed, RATE, 3))
         thresholds["flat"] = measure_threshold(device, calibration, FRAMES, sigmas=3, kind=FrameKind.FLAT)
 
         calibration.apply(device)
@@ -127,7 +143,7 @@ def run() -> Run:
             calibration.apply(device)
         refused["count_time"] = str(mismatch.value)
         calibration.apply(device, anyway=True)
-    return Run(twin, fixed, calibration, np.mean(frames, axis=0), thresholds, refused)
+    return Run(fixed, calibration, np.mean(frames, axis=0), thresholds, refused)
 
 
 def assert_scatter(deviations: Floats) -> None:
@@ -138,15 +154,15 @@ def assert_scatter(deviations: Floats) -> None:
 
 def dark_noise(run: Run) -> Floats:
     """Codes: the chip's noise of one sample, and the dark current's electrons."""
-    chip = run.twin.front_end
-    electrons = np.where(run.twin.gains > 0, float(run.twin.dark_e_s()) * TIMING.integration_s, 0.0)
+    chip = TWIN.front_end
+    electrons = np.where(TWIN.gains > 0, DARK_CODES * chip.electrons_per_code, 0.0)
     return np.asarray(np.sqrt(chip.pixel_noise_e(correlated=False) ** 2 + electrons) / chip.electrons_per_code)
 
 
 def test_offsets_are_those_put_in(run: Run) -> None:
     """Reset level, columns, dark current (none in dead pixels and the guard ring), the injected pattern."""
-    chip = run.twin.front_end
-    electrons = np.where(run.twin.gains > 0, float(run.twin.dark_e_s()) * TIMING.integration_s, 0.0)
+    chip = TWIN.front_end
+    electrons = np.where(TWIN.gains > 0, DARK_CODES * chip.electrons_per_code, 0.0)
     electrons = electrons + chip.column_pattern_e(PARAMS.columns, SEED)
     put_in = chip.reset_level * chip.full_scale + electrons / chip.electrons_per_code + run.fixed + SETTINGS.pga_offset
     noisy = np.zeros(SHAPE, np.bool_)
@@ -162,18 +178,18 @@ def test_noise_is_that_put_in(run: Run) -> None:
 
 
 def test_columns_show_their_pattern(run: Run) -> None:
-    chip = run.twin.front_end
+    chip = TWIN.front_end
     columns = chip.column_pattern_e(PARAMS.columns, SEED)[1:-1] / chip.electrons_per_code
     assert run.dark.column_pattern == pytest.approx(np.std(columns), rel=0.15)
     assert run.dark.row_pattern < 1.5
 
 
 def test_responses_are_those_put_in(run: Run) -> None:
-    gains = run.twin.gains / run.twin.gains[run.good].mean()
+    gains = TWIN.gains / TWIN.gains[run.good].mean()
     errors = np.sqrt((run.flat.noise**2 + run.dark.noise**2) / FRAMES) / run.flat.level
     assert_scatter(((run.flat.response - gains) / errors)[run.good])
-    chip = run.twin.front_end
-    quantum = float(run.twin.flat.variance_e2 / run.twin.flat.mean_e) / chip.electrons_per_code
+    chip = TWIN.front_end
+    quantum = float(TWIN.flat.variance_e2 / TWIN.flat.mean_e) / chip.electrons_per_code
     assert abs(run.flat.codes_per_quantum - quantum) < 4 * run.flat.quantum_error
     assert run.flat.quantum_error < 0.01 * quantum
 
@@ -181,12 +197,12 @@ def test_responses_are_those_put_in(run: Run) -> None:
 def test_bad_pixels_are_those_put_in(run: Run) -> None:
     assert np.argwhere(run.dark.hot).tolist() == sorted(map(list, HOT))
     assert np.argwhere(run.dark.noisy).tolist() == sorted(map(list, NOISY))
-    np.testing.assert_array_equal(run.flat.dead, run.twin.dead)
-    assert run.twin.dead.sum() == 9
-    assert not run.flat.under.any()
-    assert not run.flat.over.any()
+    np.testing.assert_array_equal(run.flat.dead, TWIN.dead)
+    assert TWIN.dead.sum() == 9
+    assert np.argwhere(run.flat.under).tolist() == [[15, 15]]
+    assert np.argwhere(run.flat.over).tolist() == [[16, 5], [25, 12]]
     mask = run.calibration.pixel_mask
-    np.testing.assert_array_equal(mask == PixelMask.GAP, ~run.twin.imaging)
+    np.testing.assert_array_equal(mask == PixelMask.GAP, ~TWIN.imaging)
     np.testing.assert_array_equal(mask == 0, run.good)
     assert mask.dtype == np.uint32
 
@@ -225,4 +241,6 @@ def test_false_edges_are_as_many_as_predicted(run: Run, name: str) -> None:
 def test_what_it_does_not_hold_for_is_refused(run: Run) -> None:
     assert "pga_offset" in run.refused["clipped"]
     assert "raise pga_offset" in run.refused["clipped"]
+    assert "too weak" in run.refused["weak"]
+    assert "rail of the ADC" in run.refused["full"]
     assert "count_time" in run.refused["count_time"]

@@ -24,7 +24,7 @@ from edgeray.device import Device
 from edgeray.errors import DataIncomplete
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import KERNELS
-from edgeray.protocol.registers import Convolution
+from edgeray.protocol.registers import Convolution, TriggerMode
 from edgeray.protocol.settings import Settings
 from edgeray.series import FrameKind
 from sim.golden.correct import correct
@@ -209,7 +209,11 @@ def test_lost_frames_count() -> None:
     board.swallowed, board.dropped = {3}, set()
     taken: list[int] = []
     with served(board), Device(board.url) as device:
+        # Nobody would send the triggers that it waits for.
+        device.write("trigger_mode", TriggerMode.SOFTWARE)
         found = expose(device, 20, {}, lambda frame: taken.append(frame.image_id), {}, FrameKind.DARK)
+        assert 'trigger_mode = "INTERNAL"' in found.settings
+        assert device.settings.trigger_mode == TriggerMode.SOFTWARE
         assert taken == [*range(3), *range(4, 20)]
         assert (found.nimages, found.complete, found.ledger.lost_on_link) == (19, False, 1)
         board.dropped = {4, 5}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edgeray.calibration import Calibration
+from edgeray.calibration import Calibration, CalibrationError
 from edgeray.calibration.noise import Responses, responses, shrunk
 from edgeray.calibration.statistics import Floats, Moments, interval, pattern
 from edgeray.correction import CorrectionTable
@@ -167,5 +167,5 @@ def test_a_line_of_pixels_has_no_pattern_across() -> None:
 
 
 def test_calibration_without_dark_predicts_nothing() -> None:
-    with pytest.raises(Exception, match="no dark"):
+    with pytest.raises(CalibrationError, match="no dark"):
         Calibration(detector=DETECTOR).correction_table()

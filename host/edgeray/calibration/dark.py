@@ -34,7 +34,7 @@ AT_RAIL = 1e-3
 """Part of its frames at a rail from which a pixel's mean and noise are not trusted."""
 CLIPPED = 0.01
 """Part of the imaging pixels that may be so."""
-RAW = {"readout_mode": ReadoutMode.RAW, "correction_enabled": 0, "audit_period": 0}
+RAW = {"readout_mode": ReadoutMode.RAW, "correction_enabled": False, "audit_period": 0}
 """Settings of every series of pixels as the array gives them."""
 
 

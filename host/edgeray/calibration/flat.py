@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DEAD, UNDER, OVER = 0.1, 0.5, 2.0
 """Responses under (over) which a pixel is dead, under-responding, over-responding; 1 is the median pixel's."""
 LARGEST_GAIN = CORRECTION_ENTRY["gain"].maximum / (1 << GAIN_FRACTION_BITS)
+FULL = 0.25
+"""Part of the variance that photons add to a signal, under which a pixel is full: at a rail, or its capacitor."""
 WEAKEST = 0.1
 """Relative error of a response from which an exposure is too weak to tell a dead pixel."""
 
@@ -36,7 +38,8 @@ class Flat:
     response : float64[rows, columns]: mean less dark, in units of its mean over the good imaging pixels; 1 in the guard
         ring and in dead pixels.
     dead, under, over : bool[rows, columns]: imaging pixels that respond less than DEAD, from there to `least`, and more
-        than `most`; in units of the median. `over` holds those at full scale, too.
+        than `most`; in units of the median. `over` holds those at full scale, too, and those that are full and so
+        fluctuate less than FULL of what their signal should make them.
     least, most : responses that are corrected, not masked.
     level : what response 1 is, codes over dark.
     response_error : standard error of a response, median over the pixels.
@@ -119,12 +122,15 @@ def measure_flat(
         )
     dead = imaging & (signal < DEAD * middle)
     under = imaging & ~dead & (signal < least * middle)
-    over = imaging & ((signal > most * middle) | at_full)
+    added = noise**2 - dark.noise**2
+    usual = float(np.median((added / signal)[sound & ~dead])) * signal
+    full = ~dead & ~under & (usual > 4 * dark.noise**2) & (added < FULL * usual)
+    over = imaging & ((signal > most * middle) | at_full | full)
     good = sound & ~dead & ~under & ~over
     level = float(signal[good].mean())
     response = np.where(imaging & ~dead, signal / level, 1.0)
     # A pixel's response scales its quanta, too.
-    quanta = (noise**2 - dark.noise**2)[good] / (signal * response)[good]
+    quanta = added[good] / (signal * response)[good]
     scatter = np.sqrt(2 * noise**4 / (moments.count - 1) + 2 * dark.noise**4 / (dark.provenance.nimages - 1))
     quantum_errors = scatter[good] / (signal * response)[good]
     return Flat(

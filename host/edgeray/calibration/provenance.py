@@ -6,7 +6,7 @@ board -> [expose] -> frames -> a step's statistics; Provenance -> file
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from edgeray.errors import DataIncomplete
 from edgeray.ledger import Ledger
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import Kernel
-from edgeray.protocol.registers import Convolution
+from edgeray.protocol.registers import Convolution, TriggerMode
 from edgeray.series import FrameKind
 
 if TYPE_CHECKING:
@@ -67,22 +67,25 @@ class Provenance:
 def expose(
     device: "Device",
     nimages: int,
-    writes: Mapping[str, int],
+    changes: Mapping[str, Any],
     take: Callable[[Frame], None],
     parents: Mapping[str, str],
     kind: FrameKind,
     consumers: Sequence[Consumer] = (),
 ) -> Provenance:
-    """Capture `nimages` frames with the board's settings but for `writes`, and give the whole ones to `take`.
+    """Capture `nimages` frames with the board's settings but for `changes`, and give the whole ones to `take`.
 
-    `consumers` follow the series, too, and are told that it is of `kind`. The board has its settings again afterwards.
+    A board that waits for triggers by software triggers itself. `consumers` follow the series, too, and are told that
+    it is of `kind`. The board has its settings again afterwards.
 
     Raises DataIncomplete where fewer than USABLE of them arrived whole, and what `Device.capture` raises.
     """
     used = 0
     with device.keeping_settings():
-        for name, value in writes.items():
-            device.write(name, value)
+        wanted = replace(device.settings, **changes)
+        if wanted.trigger_mode == TriggerMode.SOFTWARE:
+            wanted = replace(wanted, trigger_mode=TriggerMode.INTERNAL)
+        device.configure(wanted)
         settings = settings_text(device)
         with device.capture(nimages, kind=kind, consumers=consumers) as frames:
             for frame in frames:

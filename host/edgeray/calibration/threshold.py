@@ -7,8 +7,8 @@ board, same exposure as the calibration's -> edge frames -> [check] -> rate meas
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -151,6 +151,18 @@ def predict(
 ) -> Threshold:
     """The threshold of `kernel` and what it lets through, from the calibration alone. Raises CalibrationError."""
     found = expected(calibration, kernel, stride, kind)
+    return _threshold(calibration, found, kernel, sigmas, stride, positive, kind)
+
+
+def _threshold(
+    calibration: "Calibration",
+    found: Responses,
+    kernel: Kernel,
+    sigmas: float,
+    stride: int,
+    positive: bool,
+    kind: FrameKind,
+) -> Threshold:
     threshold = lowest(found, sigmas, positive=positive)
     return Threshold(
         kernel=kernel.name,
@@ -197,12 +209,11 @@ def measure_threshold(
     kernel = kernel or settings.kernel
     positive = settings.threshold_mode == ThresholdMode.POSITIVE
     found = expected(calibration, kernel, settings.stride, kind)
-    result = predict(calibration, kernel, sigmas=sigmas, stride=settings.stride, positive=positive, kind=kind)
-    trials = nimages * found.mean.size
-    low = result.threshold
-    while low > 1 and found.rate(low, positive=positive) * trials < COUNTED:
-        low -= 1
-
+    result = _threshold(calibration, found, kernel, sigmas, settings.stride, positive, kind)
+    enough = COUNTED / (nimages * found.mean.size)
+    thresholds = range(1, result.threshold + 1)
+    # So many thresholds have rates that are enough: the last of them.
+    low = max(1, bisect_left(thresholds, True, key=lambda one: found.rate(one, positive=positive) < enough))
     counts: dict[int, list[int]] = {low: [], result.threshold: []}
 
     def take(frame: Frame) -> None:
@@ -210,26 +221,22 @@ def measure_threshold(
         for threshold, seen in counts.items():
             seen.append(int((sizes >= threshold).sum()))
 
-    writes: dict[str, int] = {
+    changes: dict[str, Any] = {
         "readout_mode": ReadoutMode.EDGE,
         "threshold_mode": ThresholdMode.POSITIVE if positive else ThresholdMode.ABSOLUTE,
         "edge_threshold": low,
-        "correction_enabled": 1,
+        "correction_enabled": True,
         "audit_period": 0,
     }
+    calibration.load_into(device)
     if calibration.detector.convolution is not Convolution.SENSOR:
-        writes |= {"kernel_shift": kernel.shift}
-    with device.keeping_settings():
-        calibration.load_into(device)
-        if calibration.detector.convolution is not Convolution.SENSOR:
-            for index, weight in enumerate(kernel.padded(device.detector.kernel_size).flat):
-                device.write("kernel_weights", weight, index)
-        provenance = expose(device, nimages, writes, take, calibration.checksums, kind, consumers)
+        changes["kernel"] = kernel
+    provenance = expose(device, nimages, changes, take, calibration.checksums, kind, consumers)
     checks = tuple(
         _check(threshold, found.rate(threshold, positive=positive), counts[threshold], found.mean.size)
         for threshold in sorted(counts)
     )
-    return Threshold(**{**vars(result), "checks": checks, "provenance": provenance})
+    return replace(result, checks=checks, provenance=provenance)
 
 
 def _check(threshold: int, predicted: float, counts: list[int], positions: int) -> Check:

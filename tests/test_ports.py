@@ -1,12 +1,15 @@
 """What is plugged in: which board a port belongs to, which of two ports is the link, who has it open."""
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from boards import known
+from edgeray.cli import main
 from edgeray.ports import ADAPTERS, Holder, Machine, find, holders, ports
+from tests.fake_board import FakeBoard, served
 from tests.machine import CP2102, FT231X, FT2232H, FakeMachine
 
 
@@ -77,3 +80,29 @@ def test_who_has_a_file_open_on_this_machine(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert holders(path, Machine()) == ()
+
+
+def test_devices_lists_and_asks(
+    fake: FakeMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The port of a known board is asked, another one is left alone; so is the device of the environment."""
+    board_port = fake.plug("ttyUSB1", FT231X, "ULX3S", latency=16)
+    fake.plug("ttyUSB2", CP2102, "motor")
+    monkeypatch.setattr("edgeray.cli.board.ports", lambda: ports(fake.machine))
+    with served(FakeBoard()) as board:
+        monkeypatch.setenv("EDGERAY_DEVICE", board.url)
+        assert main(["devices", "--probe", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert main(["devices"]) == 0
+    shown = capsys.readouterr().out
+    known_one, other = told["ports"]
+    assert known_one["device"] == board_port
+    assert "cannot open" in known_one["probe"]["error"]
+    assert other["probe"] is None
+    assert told["environment"]["device"] == board.url
+    assert told["environment"]["probe"]["identity"]["detector"]["rows"] == 16
+    assert all(text in shown for text in ("ulx3s", "0403:6015", "16 ms", f"EDGERAY_DEVICE is {board.url}"))
+    monkeypatch.delenv("EDGERAY_DEVICE")
+    fake.found.clear()
+    assert main(["devices"]) == 0
+    assert capsys.readouterr().out == "No serial port is plugged in.\nEDGERAY_DEVICE is not set.\n"

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ class Machine:
     )
     listed: "Callable[[], Iterable[ListPortInfo]]" = _listed
     may_open: Callable[[Path], bool] = _may_open
-    which: Callable[[str], str | None] = field(default=shutil.which)
+    which: Callable[[str], str | None] = shutil.which
 
 
 MACHINE = Machine()
@@ -67,7 +67,7 @@ ADAPTERS: dict[tuple[int, int], Adapter] = {
         (
             ("icebreaker", "icebreaker"),
             ("lattice", "ice40_hx8k"),
-            ("sipeed|jtag debugger|usb debugger", "tang_nano_9k"),
+            ("sipeed|(jtag|usb) debugger", "tang_nano_9k"),
         ),
         link=1,
     ),

@@ -36,7 +36,7 @@ def devices(
     probes: dict[str, Probe] = {}
     if asked:
         probes = {one.device: probe(one.device) for one in found if one.boards and one.is_link}
-        if named:
+        if named and named not in probes:
             probes[named] = probe(named)
     payload = {
         "ports": [{**plain(one), "probe": plain(probes.get(one.device))} for one in found],

@@ -95,9 +95,32 @@ def _describe(detector: Group, told: Instrument, header: SeriesHeader) -> None:
     for name, size in sizes.items():
         if size is not None:
             scalar(detector, name, size, units="m")
+    _place(detector, sizes, header)
+
+
+def _place(detector: Group, sizes: dict[str, float | None], header: SeriesHeader) -> None:
+    """Where the pixels are, as far as sizes and distance are known: McStas' axes, z along the beam and y up.
+
+    Columns run against x, to the right as seen from the source, and rows against y, downwards.
+    """
     module = group(detector, "module", "NXdetector_module")
     scalar(module, "data_origin", np.zeros(2, np.int32))
     scalar(module, "data_size", np.array(header.frame_shape, np.int32))
+    origin = "."
+    if sizes["distance"] is not None:
+        along = {"transformation_type": "translation", "vector": [0.0, 0.0, 1.0], "units": "m", "depends_on": "."}
+        moved = scalar(group(detector, "transformations", "NXtransformations"), "z", sizes["distance"], **along)
+        origin = moved.name
+        text(detector, "depends_on", origin)
+    if sizes["x_pixel_size"] is not None:
+        none = {"transformation_type": "translation", "vector": [0.0, 0.0, 1.0], "units": "m"}
+        offset = scalar(module, "module_offset", 0.0, **none, depends_on=origin)
+        for name, axis, vector in (
+            ("fast_pixel_direction", "x_pixel_size", [-1.0, 0.0, 0.0]),
+            ("slow_pixel_direction", "y_pixel_size", [0.0, -1.0, 0.0]),
+        ):
+            step = {"transformation_type": "translation", "vector": vector, "units": "m", "depends_on": offset.name}
+            scalar(module, name, sizes[axis], **step)
 
 
 def _read_out(detector: Group, header: SeriesHeader) -> None:
@@ -197,12 +220,19 @@ def _calibration(collection: Group, calibration: "Calibration") -> None:
 
 
 def _surroundings(entry: Group, instrument: Group, told: Instrument) -> None:
-    """Beam, source and sample, where something is said of them."""
+    """Beam, source and sample, where something is said of them.
+
+    NXmx is about diffraction: it is claimed where there is one wavelength, and pixels have a size.
+    """
+    mx = told.beam.energy is not None and told.detector.x_pixel_size is not None
+    if mx:
+        text(entry, "definition", "NXmx")
+        scalar(entry, "end_time_estimated", time_text(datetime.now(UTC)))
     if told.beam.energy is not None:
         beam = group(instrument, "beam", "NXbeam")
         scalar(beam, "incident_energy", told.beam.energy, units="eV")
         scalar(beam, "incident_wavelength", told.beam.wavelength, units="angstrom")
-    if told.source.model_fields_set:
+    if mx or told.source.model_fields_set:
         source = group(entry, "source", "NXsource")
         text(source, "probe", "x-ray")
         for name, value in (("name", told.source.name), ("type", told.source.type)):
@@ -217,8 +247,9 @@ def _surroundings(entry: Group, instrument: Group, told: Instrument) -> None:
         if told.source.filter is not None:
             note = group(source, "notes", "NXnote")
             text(note, "description", f"filter: {told.source.filter}")
-    if told.sample.model_fields_set:
+    if mx or told.sample.model_fields_set:
         sample = group(entry, "sample", "NXsample")
+        text(sample, "depends_on", ".")
         for name, value in (("name", told.sample.name), ("description", told.sample.description)):
             if value is not None:
                 text(sample, name, value)

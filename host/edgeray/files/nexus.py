@@ -201,7 +201,9 @@ class NexusWriter(FrameWriter):
                 self._file[COLLECTION][name][()] = self._noted[name] = value
         if self._last_tick is not None:
             moment = self._series.time_of(self._last_tick + self._series.settings.count_time)
-            self._file["entry/end_time"][()] = layout.time_text(moment).encode()
+            for name in ("end_time", "end_time_estimated"):
+                if name in self._file["entry"]:
+                    self._file["entry"][name][()] = layout.time_text(moment).encode()
 
     def _measured_frame_time(self) -> None:
         """Where the settings leave the period to the board, write what it was."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeray.cli import main
 from edgeray.doctor import Check, Status, examine, udev
 from edgeray.doctor.port import checks
 from edgeray.errors import NoDeviceError
@@ -28,6 +29,12 @@ def test_nothing_is_wrong(fake: FakeMachine) -> None:
     fake.rule(udev.rule())
     fake.run(7, "ModemManager")
     assert {one.status for one in found(fake, device).values()} == {Status.OK}
+
+
+def test_the_rule_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """It goes into a file: no line of it may be broken."""
+    assert main(["doctor", "--udev-rule"]) == 0
+    assert capsys.readouterr().out == udev.rule()
 
 
 def _group(fake: FakeMachine) -> None:

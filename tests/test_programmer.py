@@ -4,11 +4,13 @@ There is no board here: the programs are scripts that write down what they were 
 """
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
 from boards import known
+from edgeray.cli import main
 from edgeray.errors import NoDeviceError, VersionMismatch
 from edgeray.programmer import TARGETS, Memory, ProgrammingError, identify, program, reopen
 from tests.fake_board import FakeBoard, served, within
@@ -35,7 +37,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def install(tools: Path, name: str, code: int = 0) -> None:
     script = tools / name
-    script.write_text(f'#!/bin/sh\necho "{name} $@" >> {tools}/called\nexit {code}\n')
+    script.write_text(f'#!/bin/sh\necho "{name} $@" >> {tools}/called\necho loading\nexit {code}\n')
     script.chmod(0o755)
 
 
@@ -131,3 +133,22 @@ def test_a_board_is_waited_for_after_programming() -> None:
         board.put("protocol_version", 99)
         within(1, lambda: reopen(board.url, 10), VersionMismatch, "has 99")
     within(2, lambda: reopen(board.url, 0.5), NoDeviceError, "nothing listens")
+
+
+def test_the_command_loads_and_asks_the_board(tools: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What the program says is no part of the JSON document; a board of another version is exit code 5."""
+    install(tools, "openFPGALoader")
+    file = str(built(tools, "ulx3s"))
+    with served(FakeBoard()) as board:
+        arguments = ["program", file, "--board", "ulx3s", "--device", board.url]
+        assert main([*arguments, "--json"]) == 0
+        out, err = capfd.readouterr()
+        told = json.loads(out)
+        assert (told["board"], told["memory"]) == ("ulx3s", "VOLATILE")
+        assert told["device"]["identity"]["detector"]["rows"] == 16
+        assert f"openFPGALoader -b ulx3s {file}\nloading\n" in err
+        board.put("register_map_hash", 1)
+        assert main(arguments) == 5
+    assert main(["program", file, "--board", "fomu"]) == 2
+    assert main(["program", file, "--board", "icebreaker", "--json"]) == 1
+    assert "is a bitstream for ECP5" in json.loads(capfd.readouterr().out)["message"]

@@ -1,6 +1,7 @@
 """Commands about boards themselves: devices, info, doctor, program."""
 
 import os
+import sys
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from edgeray import doctor as examination
 from edgeray import programmer
-from edgeray.cli.common import DeviceUrl, Exit, Json, emit, errors, exit_code, leave, open_device, plain, table
+from edgeray.cli.common import DeviceUrl, Exit, Json, console, emit, errors, exit_code, leave, open_device, plain, table
 from edgeray.doctor import Check, Status, udev
 from edgeray.information import Information, Probe, information, probe
 from edgeray.ports import Port, ports
@@ -133,7 +134,9 @@ def doctor(
     5: version mismatch; warnings leave it 0.
     """
     if rule:
-        emit({"path": udev.RULE_PATH, "text": udev.rule()}, as_json, Text(udev.rule(), end=""))
+        emit({"path": udev.RULE_PATH, "text": udev.rule()}, as_json)
+        if not as_json:
+            print(udev.rule(), end="")  # as it is: a console would break its lines
         return
     checks = []
     with errors.status("checking ...") as status:
@@ -148,7 +151,11 @@ def doctor(
         ],
         "exit_code": int(code),
     }
-    emit(payload, as_json, _checks(checks), *_fixes(checks), _summary(checks))
+    emit(payload, as_json, _checks(checks))
+    if not as_json:
+        for fix in _fixes(checks):
+            console.print(fix, soft_wrap=True)
+        console.print(_summary(checks), highlight=False)
     leave(code)
 
 
@@ -168,7 +175,7 @@ def _checks(checks: list[Check]) -> Table:
 
 
 def _fixes(checks: list[Check]) -> list[Text]:
-    """Outside the table, so that a command can be copied; those of what was skipped do not matter now."""
+    """Outside the table, in lines as long as they are: a command can be copied. What was skipped needs none now."""
     shown = []
     for one in checks:
         if one.fix and one.status in (Status.WARN, Status.FAIL):
@@ -199,7 +206,7 @@ def program(
     """Load a bitstream into a board by openFPGALoader or iceprog; with --device, see that the board then answers."""
     if board not in programmer.TARGETS:
         raise typer.BadParameter(f"there is no board {board!r}; there are: {', '.join(programmer.TARGETS)}")
-    done = programmer.program(bitstream, board, flash=flash, say=lambda text: errors.print(text, highlight=False))
+    done = programmer.program(bitstream, board, flash=flash, say=lambda text: print(text, file=sys.stderr, flush=True))
     told = None
     if url:
         with programmer.reopen(url) as device:

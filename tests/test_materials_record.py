@@ -8,12 +8,13 @@ import pytest
 
 from sim.detector.errors import MaterialError
 from sim.detector.material import load, names
-from sim.explore import Choice, Problem, evaluate
+from sim.explore import Choice, Problem, Space, evaluate
 from sim.explore.__main__ import main
 from sim.explore.bias import bias_curve
 from sim.explore.evaluate import least_f1
 from sim.materials import estimate, predict
 from sim.materials.predict import Estimate, Prediction
+from sim.materials.published import devices
 from sim.materials.record import OUTSIDE, estimated, known_sensitivity, record, resolve, warnings, write
 
 DOMAIN = "Tm on the B site: no material learnt from has it there"
@@ -135,6 +136,13 @@ def test_an_own_table_is_published_too(tmp_path: Path, predicted: list[str]) -> 
     material = record("Rb2AgBiBr6", table=path)
     assert (material.gap_ev, material.mu_tau_e_cm2_v, material.resistivity_ohm_cm) == (2.1, 3e-4, 5e9)
     assert material.sources["resistivity_ohm_cm"].endswith("doi 10.1/x")
+    # A dark current says more than the resistivity beside it: 1000 V/cm over 1 uA/cm2.
+    path.write_text(
+        "perovskite,band_gap_eV,mu_tau_cm2_per_V,resistivity_ohm_cm,field_V_per_mm,dark_current_nA_per_cm2\n"
+        "Rb2AgBiBr6,2.1,3e-4,5e9,100,1000\n"
+    )
+    devices.cache_clear()
+    assert record("Rb2AgBiBr6", table=path).resistivity_ohm_cm == 1e9
     assert not predicted
 
 
@@ -165,6 +173,8 @@ def test_what_a_name_is_taken_for(tmp_path: Path, predicted: list[str]) -> None:
             resolve(wrong)
     with pytest.raises(MaterialError, match="no atomic volume is known of Kr"):
         resolve("Cs2KrBr6")
+    with pytest.raises(MaterialError, match="published without its composition"):
+        resolve("all-inorganic perovskite heterojunction")
 
 
 @pytest.mark.parametrize("name", names())
@@ -200,8 +210,11 @@ ARGUMENTS = ["--processes", "1", "--convolution", "gateware", "--kernels", "lapl
 def test_the_command_takes_a_formula(tmp_path: Path, predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*ARGUMENTS, "--material", "Cs2TmBiBr6", "--trials", "6", "--no-board", "--out", str(tmp_path)]) == 0
     said = " ".join(capsys.readouterr().out.split())
+    bias_v = bias_curve(Problem(material=record("Cs2TmBiBr6")), Space().dose_ugy[0]).recommended_v
+    assert bias_v < 95
+    assert f"recommended: bias {bias_v:g} V" in said
     for text in (
-        "warning: Cs2TmBiBr6, predicted: nobody measured gap_ev", OUTSIDE, "recommended: bias", "gain", "threshold",
+        "warning: Cs2TmBiBr6, predicted: nobody measured gap_ev", OUTSIDE, "gain", "threshold",
         "noise:", "electrons", "known sensitivity: 2000",
     ):  # fmt: skip
         assert text in said
@@ -221,5 +234,7 @@ def test_the_command_says_what_is_no_material(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.slow
 def test_a_predicted_crystal_through_the_gateware(tmp_path: Path, predicted: list[str]) -> None:
     """The virtual board sends what the golden model says: main returns 1 otherwise."""
-    assert main([*ARGUMENTS, "--material", "Rb2AgBiBr6", "--trials", "6", "--out", str(tmp_path)]) == 0
-    assert "responses of the virtual board that differ" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert main([*ARGUMENTS, "--material", "Rb2AgBiBr6", "--bias", "40", "--trials", "6", "--out", str(tmp_path)]) == 0
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "responses of the virtual board that differ" in page
+    assert "It was given" in page

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace, console: Console) -> Path:
     for text in warnings(problem.material):
         console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
     bias = bias_curve(problem, space.dose_ugy[0])
-    problem = replace(problem, full_bias_v=options.bias or bias.recommended_v)
+    problem = replace(problem, full_bias_v=bias.recommended_v if options.bias is None else options.bias)
     known = known_sensitivity(problem.material, options.table)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with workers(options.scheduler, options.processes) as pool, Progress(*columns, console=console) as progress:

@@ -47,7 +47,7 @@ class BiasCurve:
 
     @property
     def recommended_v(self) -> float:
-        """The least bias that fits and misses at most LOSS of the best ratio among those that do.
+        """The least bias that misses at most LOSS of the best ratio among those at which the charge fits.
 
         Raises ExploreError where the capacitor overflows at every bias.
         """
@@ -57,7 +57,7 @@ class BiasCurve:
                 f"at {self.dose_ugy:g} uGy the charge fills the chip's capacitor at every bias; the crystal needs a "
                 "shorter exposure, a larger capacitance or a higher resistivity"
             )
-        return float(self.bias_v[fits & (self.snr >= (1 - LOSS) * self.snr[fits].max())][0])
+        return float(self.bias_v[(self.snr >= (1 - LOSS) * self.snr[fits].max())][0])
 
 
 def bias_curve(problem: Problem, dose_ugy: float) -> BiasCurve:

@@ -211,25 +211,24 @@ def _chosen_pictures(problem: Problem, chosen: Trial) -> list[Picture]:
     limit = max(1.0, float(np.quantile(np.abs(image.values[image.kept]), 0.98))) if image.kept.any() else 1.0
     sent = np.ma.masked_where(~image.kept, image.values)
     summed = raw_frame(mosaic, samples)
-    sums: list[Shown] = (
-        [(f"sums of macro-pixels on the wire, {_range(summed)}", summed, {})] if choice.in_sensor else []
-    )
     shown: list[Shown] = [
         ("the phantom: part of the charge", seen.seen(1)[0, 0], {}),
         (f"the frame: pixels after double sampling, {_range(frame)}", frame, {}),
-        *sums,
-        (
-            f"sent: kernel responses, {_range(image.values)}; blue: over 0, red: under, white: not sent",
-            sent,
-            {"vmin": -limit, "vmax": limit, "cmap": "RdBu"},
-        ),
+        (f"sent: {_range(image.values)}; blue: over 0, red: under", sent,
+         {"vmin": -limit, "vmax": limit, "cmap": "RdBu"}),
         ("green: edge found, red: no edge, blue: missed", _coloured(image.kept, seen.edges, problem.tolerance_px), {}),
-    ]
+    ]  # fmt: skip
+    if choice.in_sensor:
+        shown[2:2] = [
+            (f"sums of macro-pixels on the wire, {_range(summed)}", summed, {}),
+            ("the phantom's edges", seen.edges, {}),
+        ]
     where = "all sub-pixels at the full bias" if choice.in_sensor else "every pixel"
     return [
         Picture(
             "chosen", images(shown, columns=2, width=11),
-            f"The phantom in the chosen design: {where} as the converter sees it, and the edges that leave the chip.",
+            f"The phantom in the chosen design: {where} as the converter sees it, and the kernel responses that the "
+            "gateware sends; what it does not send is white.",
         )
     ]  # fmt: skip
 

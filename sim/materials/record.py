@@ -82,12 +82,14 @@ def record(name_or_formula: str, *, table: Path | None = None) -> Material:
     name_or_formula : a name of the table, or a formula, such as Cs3Bi2I9 or (PEA)2PbI4.
     table : CSV file with more rows, see `sim.materials.schema`.
 
-    Raises CompositionError for what is neither, SchemaError for a wrong table, MaterialError where a rule lacks an
-    element.
+    Raises CompositionError for what is neither, SchemaError for a wrong table, MaterialError for a name without a
+    composition and where a rule lacks an element.
     """
     rows = find(name_or_formula, table)
     composition = next((row.composition for row in rows if row.composition is not None), None)
-    composition = parse(name_or_formula) if composition is None else composition
+    if rows and composition is None:
+        raise MaterialError(f"{name_or_formula} is published without its composition, without which it absorbs nothing")
+    composition = composition or parse(name_or_formula)
     formula = _written(composition)
     like = [row for row in devices(table) if row.composition is not None and row.composition.key == composition.key]
 

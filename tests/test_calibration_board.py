@@ -24,6 +24,7 @@ from edgeray.calibration import (
     measure_threshold,
 )
 from edgeray.calibration.statistics import Floats, Mask
+from edgeray.correction import CorrectionTable
 from edgeray.protocol.kernels import KERNELS
 from edgeray.protocol.registers import ReadoutMode
 from edgeray.protocol.settings import Settings
@@ -45,7 +46,9 @@ NOISY = ((1, 7), (22, 9))
 # Of the exposure: half responds too little, the others too much, the last one until the ADC ends.
 FACTORS = {(15, 15): 0.4, (16, 5): 1.6, (25, 12): 2.5}
 # Without double sampling the columns' offsets are in the pixels.
-SETTINGS = Settings(cds_enabled=False, pga_offset=-40, kernel=KERNELS["laplacian"], meta_period=64)
+SETTINGS = Settings(
+    cds_enabled=False, pga_offset=-40, correction_enabled=True, kernel=KERNELS["laplacian"], meta_period=64
+)
 
 
 TWIN = Twin(material=crystal(), spectrum=beam(), detector=PARAMS, dead_fraction=0.01, gain_spread=0.05, seed=SEED)
@@ -108,6 +111,9 @@ def run() -> Run:
     fixed[_places(HOT)] += 60
     refused: dict[str, str] = {}
     with VirtualBoard(PARAMS, exposed(fixed, 0.0, 0)) as board, edgeray.open(board.url) as device:
+        # Another correction than none is at work, which a dark is to go round.
+        neutral = CorrectionTable.neutral(device.detector)
+        device.load_correction(CorrectionTable(neutral.offset - 100, neutral.gain // 2, neutral.masked))
         device.configure(dataclasses.replace(SETTINGS, pga_offset=-170))
         with pytest.raises(ClippedError) as error:
             measure_dark(device, 32)

@@ -149,8 +149,10 @@ class Calibration:
         self.check_detector(device)
         if self.dark is not None and not anyway:
             check_conditions(self.dark.provenance.settings, settings_text(device), self.detector, self._name)
-        device.load_correction(table)
-        device.calibration = self
+        # A table of a thousand entries takes a UART a second: none that is there already.
+        if device.calibration is not self:
+            device.load_correction(table)
+            device.calibration = self
         if self.bias is not None and device.read("bias_dac"):
             self.bias.table.load_into(device)
 

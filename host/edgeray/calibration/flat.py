@@ -123,7 +123,8 @@ def measure_flat(
     dead = imaging & (signal < DEAD * middle)
     under = imaging & ~dead & (signal < least * middle)
     added = noise**2 - dark.noise**2
-    usual = float(np.median((added / signal)[sound & ~dead])) * signal
+    lit = sound & ~dead
+    usual = float(np.median(added[lit] / signal[lit])) * signal
     full = ~dead & ~under & (usual > 4 * dark.noise**2) & (added < FULL * usual)
     over = imaging & ((signal > most * middle) | at_full | full)
     good = sound & ~dead & ~under & ~over

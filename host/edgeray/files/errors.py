@@ -14,10 +14,11 @@ class FileReadError(EdgerayError):
 
 
 def reason(error: BaseException) -> str:
-    """What the system said: HDF5 hides the cause in a long text."""
+    """What the system said: HDF5 hides the cause in a long text, NumPy tells how many bytes it got rid of."""
     number = getattr(error, "errno", None)
     text = str(error)
-    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text or "quota exceeded" in text:
+    full = ("No space left", "quota exceeded", "requested and")
+    if number in (errno.ENOSPC, errno.EDQUOT) or any(each in text for each in full):
         return "there is no space left on the disk"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

@@ -206,4 +206,4 @@ def chunk_frames(header: SeriesHeader) -> int:
     if ticks:
         # A chunk that is flushed before it is full is written again.
         most = min(most, max(SLOW_CHUNK_FRAMES, int(4 * FLUSH_INTERVAL * header.tick_rate / ticks)))
-    return min(most, header.nimages) if header.nimages else most
+    return most

@@ -19,6 +19,8 @@ from edgeray.series import SeriesHeader
 
 LARGEST = 1 << 31
 """Bytes up to which a series that is as long as was asked for is a classic TIFF; others are BigTIFF."""
+LARGEST_CLASSIC = (1 << 32) - (1 << 26)
+"""Bytes of a classic TIFF, less what tells of its pages."""
 
 
 class TiffWriter(FrameWriter):
@@ -29,9 +31,12 @@ class TiffWriter(FrameWriter):
         self._series = header
         self._first_text: dict[str, Any] = {}
         self._file: BinaryIO = self._part.path.open("r+b")
-        self._tiff = tifffile.TiffWriter(self._file, bigtiff=not 0 < bytes_ < LARGEST)
+        self._large = not 0 < bytes_ < LARGEST
+        self._tiff = tifffile.TiffWriter(self._file, bigtiff=self._large)
 
     def _write(self, batch: Batch, times: Times) -> None:
+        if not self._large and self._file.tell() + batch.values.nbytes > LARGEST_CLASSIC:
+            raise OSError(f"a classic TIFF ends at {LARGEST_CLASSIC} bytes; write .nxs")
         # Times of frames in earlier chunks stay as they were known then.
         told = {"frames": self._chunk_table(batch, times)}
         if not self.frames:

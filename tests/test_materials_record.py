@@ -136,14 +136,16 @@ def test_an_own_table_is_published_too(tmp_path: Path, predicted: list[str]) -> 
     material = record("Rb2AgBiBr6", table=path)
     assert (material.gap_ev, material.mu_tau_e_cm2_v, material.resistivity_ohm_cm) == (2.1, 3e-4, 5e9)
     assert material.sources["resistivity_ohm_cm"].endswith("doi 10.1/x")
+    assert not predicted
     # A dark current says more than the resistivity beside it: 1000 V/cm over 1 uA/cm2.
     path.write_text(
-        "perovskite,band_gap_eV,mu_tau_cm2_per_V,resistivity_ohm_cm,field_V_per_mm,dark_current_nA_per_cm2\n"
-        "Rb2AgBiBr6,2.1,3e-4,5e9,100,1000\n"
+        "perovskite,band_gap_eV,mu_tau_cm2_per_V,resistivity_ohm_cm,field_V_per_mm,dark_current_nA_per_cm2,estimated\n"
+        "Rb2AgBiBr6,2.1,3e-4,5e9,100,1000,band_gap_eV\n"
     )
     devices.cache_clear()
-    assert record("Rb2AgBiBr6", table=path).resistivity_ohm_cm == 1e9
-    assert not predicted
+    material = record("Rb2AgBiBr6", table=path)
+    assert material.resistivity_ohm_cm == 1e9
+    assert material.sources["gap_ev"].startswith("predicted"), "the table itself calls its gap an estimate"
 
 
 def test_warnings_name_what_nobody_measured(predicted: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The co-design explorer: bias, kernel, threshold, gain, bits and dose that find most edges in fewest bits: `make explore`.
+"""The co-design explorer: bias, kernel, threshold, gain, bits and dose for most edges in fewest bits: `make explore`.
 
 crystal -> [bias: the curve of a pixel] -> phantom -> [evaluate: twin -> golden readout] -> edges and bits of one choice
 space -> [search: Optuna, processes or Dask] -> trials, Pareto front -> [noise, crystal, report] -> page, settings file

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.detector.attenuation import Substance
-from sim.detector.errors import DetectorError, MaterialError
+from sim.detector.errors import MaterialError
 from sim.detector.material import Material, load, names, write
 from sim.materials import estimate
 from sim.materials.composition import Composition, parse
@@ -69,8 +68,7 @@ def resolve(name: str | Path, table: Path | None = None) -> Material:
     except CompositionError as error:
         raise MaterialError(
             f"there is no material {str(name)!r}: it is no record that ships ({', '.join(names())}), no .toml file and "
-            f"no name in the table of published detectors, and {error}; "
-            "docs/twin.md says how to write a record"
+            f"no name in the table of published detectors, and {error}; docs/twin.md says how to write a record"
         ) from None
 
 
@@ -97,7 +95,7 @@ def record(name_or_formula: str, *, table: Path | None = None) -> Material:
         found = _median(key, rows, cell, logarithm=logarithm)
         return found or _median(key, like, cell, logarithm=logarithm, what=LIKE)
 
-    density = _density(formula, rows or like)
+    density = _density(formula, [*rows, *like])
     gap = published("band_gap_ev", "band gap", logarithm=False) or _predicted(composition.text, "band_gap_ev", table)
     mu_tau = _for_both(published("mu_tau_cm2_v") or _predicted(composition.text, "mu_tau_cm2_v", table))
     mobility = published("mobility_cm2_v_s")
@@ -143,12 +141,10 @@ def warnings(material: Material) -> tuple[str, ...]:
 def known_sensitivity(material: Material, table: Path | None = None) -> Known | None:
     """Sensitivity, uC/Gy_air/cm2, that is published of a crystal, else predicted; None where it is no perovskite."""
     rows = find(material.name, table) or find(material.formula, table)
-    published = _filled("sensitivity_uc_gy_cm2", rows)
-    if published:
-        values = [value for value, _ in published]
-        source = _median("sensitivity_uc_gy_cm2", rows)
-        assert source is not None
-        return Known(source.value, min(values), max(values), source.source)
+    published = _median("sensitivity_uc_gy_cm2", rows)
+    if published is not None:
+        values = [value for value, _ in _filled("sensitivity_uc_gy_cm2", rows)]
+        return Known(published.value, min(values), max(values), published.source)
     try:
         found = _prediction(parse(material.formula).text, table)
     except CompositionError:
@@ -181,9 +177,11 @@ def _for_both(value: Sourced) -> Sourced:
 def _written(composition: Composition) -> str:
     """The formula as the attenuation tables read it: as given where they do, else element by element."""
     try:
-        return Substance(composition.text, 1.0).formula
-    except DetectorError:
-        return "".join(f"{element}{count:g}" for element, count in composition.elements.items())
+        if estimate.elements(composition.text) == composition.elements:
+            return composition.text
+    except MaterialError:  # MAPbI3
+        pass
+    return "".join(f"{element}{count:g}" for element, count in composition.elements.items())
 
 
 def _density(formula: str, rows: Sequence[Device]) -> Sourced:
@@ -199,7 +197,8 @@ def _density(formula: str, rows: Sequence[Device]) -> Sourced:
 
 
 def _filled(key: str, rows: Sequence[Device]) -> list[tuple[float, Device]]:
-    return [(float(getattr(row, key)), row) for row in rows if getattr(row, key) is not None]
+    """Values that rows give, without those that a table calls estimates."""
+    return [(float(getattr(row, key)), row) for row in rows if getattr(row, key) is not None and not row.guessed(key)]
 
 
 def _median(

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sim.bench.figures import Figure
 
-PARTS = ("wire", "decode", "board", "gateware", "growth")
+PARTS = ("wire", "decode", "files", "board", "gateware", "growth")
 
 
 def main() -> None:

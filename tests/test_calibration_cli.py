@@ -17,6 +17,8 @@ from sim.detector.array import Twin
 from sim.detector.timing import Timing
 from sim.virtual_board import VirtualBoard
 from tests.detector_cases import beam, crystal
+from tests.fake_board import DETECTOR, FakeBoard, served
+from tests.host_streams import frame_packets, meta_packet
 
 FRAMES = 60
 OPEN = np.ones((32, 32))
@@ -88,6 +90,32 @@ def test_a_calibration_from_dark_to_an_applied_table(
     assert "noise, median" in text
     assert Calibration.load(file).flat is None
     assert Calibration.load(file).mask is not None
+
+
+class SteadyBoard(FakeBoard):
+    """Its frames are of pixels, all about 2000."""
+
+    def packets(self, number: int) -> bytes:
+        values = 2000 + np.random.default_rng(number).integers(-3, 4, (DETECTOR.rows, DETECTOR.columns))
+        sent = frame_packets(DETECTOR, number, values, threshold=1, generation=self.generation % 4, log2_rows=3)
+        meta = meta_packet(DETECTOR, number, generation=self.generation % 4, edge_threshold=1)
+        return b"".join([meta, *sent])
+
+
+def test_lost_frames_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One of 20 on the link: the step is done without it, and the exit code says so; three: it is not done."""
+    file = tmp_path / "cal.h5"
+    with served(SteadyBoard()) as one:
+        words = ("calibrate", "dark", "-d", one.url, "-o", file, "-n", 20)
+        one.swallowed = {3}
+        found = edgeray_json(capsys, *words, code=4)
+        assert found["provenance"]["nimages"] == 19
+        assert "frames are missing, 19 were used" in found["remarks"][0]
+        before = file.read_bytes()
+        one.swallowed = {3, 4, 5}
+        assert main([*map(str, words)]) == 4
+        assert "only 17 of 20" in capsys.readouterr().err
+    assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize(

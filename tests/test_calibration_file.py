@@ -246,6 +246,7 @@ def test_masks_from_files(tmp_path: Path) -> None:
     [
         ("a.csv", b"1,2\n9,3\n", "line 2: there is no pixel in row 9"),
         ("b.csv", b"1,2\n1;3\n", "line 2: wants row,column"),
+        ("f.csv", b"-1,2\n", "line 1: there is no pixel in row -1"),
         ("c.npy", b"nothing", "cannot be read"),
         ("d.png", b"nothing", "cannot be read"),
         ("e.csv", b"\xff\xfe", "cannot be read"),

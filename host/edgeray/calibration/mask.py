@@ -101,7 +101,8 @@ def _from_csv(path: Path, detector: Detector) -> Mask:
     with path.open(newline="", encoding="utf-8") as file:
         for number, line in enumerate(csv.reader(file), 1):
             words = [word.strip() for word in line]
-            if not any(words) or words[0].startswith("#") or (number == 1 and not words[0].isdigit()):
+            heading = number == 1 and not any(letter.isdigit() for letter in "".join(words))
+            if not any(words) or words[0].startswith("#") or heading:
                 continue
             try:
                 row, column = map(int, words)

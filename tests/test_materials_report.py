@@ -13,6 +13,7 @@ from pathlib import Path
 import joblib
 import pytest
 
+from sim.detector.material import load
 from sim.materials import __main__ as command
 from sim.materials.features import TARGETS
 from sim.materials.models import MODELS, installed
@@ -100,6 +101,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     data = samples(devices(), TARGETS["band_gap_ev"])
     made = Forecaster(devices(), {"band_gap_ev": forecast(data, [validate(data, MODELS["linear"], 1, repeats=1)])})
     monkeypatch.setattr(command, "forecaster", lambda *given: made)
+    monkeypatch.setattr(command, "is_fitted", lambda *given: True)
 
 
 @pytest.mark.usefixtures("quick")
@@ -123,6 +125,7 @@ def test_what_cannot_be_done_is_one_sentence(capsys: pytest.CaptureFixture[str],
         (["rank", "PbI2"], "no A site"),
         (["rank", "--target", "mu_tau_cm2_v"], "no model of"),
         (["check", str(tmp_path / "missing.csv")], "cannot be read"),
+        (["record", "unobtainium"], "unobtainium"),
         (["report", "--gaps", str(tmp_path / "missing.csv")], "cannot be read"),
     ):
         assert command.main(arguments) == 1
@@ -147,6 +150,15 @@ def test_check(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     good.write_text("perovskite,Z_B\nCsPbBr3,-1\n", encoding="utf-8")
     assert command.main(["check", str(good)]) == 1
     assert "row 2, column 'Z_B': '-1'" in capsys.readouterr().err
+
+
+def test_record(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    assert command.main(["record", "CsPbBr3", "-o", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["values"]["mu_tau_e_cm2_v"]["value"] == load(path).mu_tau_e_cm2_v
+    assert command.main(["record", "CsPbBr3"]) == 0
+    assert "density_g_cm3" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -165,7 +165,7 @@ def forecaster(table: Path | None = None, gaps: Path | None = None, lattices: Pa
     Raises SchemaError, MaterialsError.
     """
     known = tables(table, gaps, lattices).everything
-    path = CACHE / f"{_fingerprint([each for each in (table, gaps, lattices) if each is not None])}.pickle"
+    path = _kept(table, gaps, lattices)
     try:
         with path.open("rb") as file:
             return Forecaster(known, pickle.load(file))
@@ -180,6 +180,15 @@ def forecaster(table: Path | None = None, gaps: Path | None = None, lattices: Pa
     except OSError:
         pass  # a folder that cannot be written to costs time, no result
     return Forecaster(known, forecasts)
+
+
+def is_fitted(table: Path | None = None, gaps: Path | None = None, lattices: Path | None = None) -> bool:
+    """Whether build/materials has these tables' models, so that `forecaster` is quick. Raises OSError for no table."""
+    return _kept(table, gaps, lattices).exists()
+
+
+def _kept(*given: Path | None) -> Path:
+    return CACHE / f"{_fingerprint([path for path in given if path is not None])}.pickle"
 
 
 def fitted(known: Sequence[Device]) -> dict[str, Forecast]:

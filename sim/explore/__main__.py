@@ -117,7 +117,7 @@ def summary(problem: Problem, chosen: Trial, known: Known | None) -> list[str]:
         "frame",
     ]
     if known is not None:
-        lines.append(f"known sensitivity: {known}. {compared(problem, known, ours)}")
+        lines.append(f"{known.kind} sensitivity: {known}. {compared(problem, known, ours)}")
     return lines
 
 

@@ -35,8 +35,8 @@ def crystal_part(problem: Problem, known: Known | None) -> Part:
         "recombination where the record gives no velocity of it."
     ]
     if known is not None:
-        findings.append(Finding("known sensitivity (uC/Gy_air/cm2)", known.value))
-        text.append(f"Known sensitivity: {known}; {known.source}.")
+        findings.append(Finding(f"{known.kind} sensitivity (uC/Gy_air/cm2)", known.value))
+        text.append(f"Sensitivity: {known}; {known.source}.")
         text.append(compared(problem, known, ours))
     rows = [
         [f"{label}: {material.sources.get(key) or 'no source'}", f"{getattr(material, key):.5g} {unit}".strip()]
@@ -50,17 +50,17 @@ def crystal_part(problem: Problem, known: Known | None) -> Part:
 
 
 def compared(problem: Problem, known: Known, ours: float) -> str:
-    """A sentence on the known sensitivity beside the twin's, uC/Gy_air/cm2."""
+    """A sentence on the published or predicted sensitivity beside the twin's, uC/Gy_air/cm2."""
     pair_ev = problem.material.pair_energy_at_ev(problem.full_bias_v, problem.material.need("thickness_mm"))
     ceiling = CEILING_UC_GY_CM2 * CEILING_PAIR_EV / pair_ev
     beam = f"{problem.kilovolts} kVp behind {problem.filter_mm:g} mm Al"
     if known.value > ceiling:
         return (
-            f"The known value is over {ceiling:.0f}, which a crystal without gain cannot pass in any beam: those "
-            f"devices have photoconductive gain, the twin has none. It gives {ours:.0f} at {beam}."
+            f"That is over {ceiling:.0f}, which no crystal without photoconductive gain passes in any beam. The twin "
+            f"has none: it gives {ours:.0f} at {beam}."
         )
     return (
-        f"The twin, without photoconductive gain, gives {ours:.0f} at {beam}; the known values are of other beams and "
+        f"The twin, without photoconductive gain, gives {ours:.0f} at {beam}; what is published is of other beams and "
         "fields, so that a factor of a few is no contradiction."
     )
 

@@ -38,12 +38,17 @@ MOST_REFERENCES = 12
 
 @dataclass(frozen=True)
 class Known:
-    """A known sensitivity, uC/Gy_air/cm2: `value` from `low` to `high`, and where it is from."""
+    """A sensitivity, uC/Gy_air/cm2: `value` from `low` to `high`, and where it is from."""
 
     value: float
     low: float
     high: float
     source: str
+
+    @property
+    def kind(self) -> str:
+        """published, or predicted."""
+        return "predicted" if self.source.startswith("predicted") else "published"
 
     def __str__(self) -> str:
         span = f" ({self.low:.3g} to {self.high:.3g})" if self.low < self.high else ""
@@ -130,11 +135,11 @@ def warnings(material: Material) -> tuple[str, ...]:
     rules = [key for key in estimated(material) if key not in predictions]
     outside = [key for key in predictions if OUTSIDE in material.sources[key]]
     if predictions:
-        found.append(f"{material.name}: nobody measured {', '.join(predictions)}: a model predicts them.")
+        found.append(f"{material.name}: predicted by a model, measured by nobody: {', '.join(predictions)}.")
     if outside:
         found.append(f"The prediction of {', '.join(outside)} is {OUTSIDE}: a guess, whatever its interval.")
     if rules:
-        found.append(f"{material.name}: {', '.join(rules)} are estimated or assumed; the sources say by which rule.")
+        found.append(f"{material.name}: estimated or assumed, by rules that the sources name: {', '.join(rules)}.")
     return tuple(found)
 
 

@@ -63,6 +63,17 @@ def test_a_part_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "run.nxs.part").read_bytes() == b"what was saved"
 
 
+def test_a_file_that_was_made_meanwhile_stays(tmp_path: Path) -> None:
+    frames, writer = frames_in(stream(3)), files.writer(tmp_path / "run.nxs")
+    writer.begin(header())
+    writer.take(frames)
+    (tmp_path / "run.nxs").write_bytes(b"another run")
+    with pytest.raises(files.FileWriteError, match="meanwhile"):
+        writer.end(ledger_of(frames))
+    assert (tmp_path / "run.nxs").read_bytes() == b"another run"
+    assert played(tmp_path / "run.nxs.part") == 3
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_folders_that_take_no_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(files.FileWriteError, match=r"no folder|cannot be written to"):

@@ -24,7 +24,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 
 from edgeray.errors import EdgerayError
 from edgeray.protocol.detector import Detector
-from edgeray.units import UnitError, quantity
+from edgeray.units import UnitError, quantity, shown
 
 
 class InstrumentError(EdgerayError, ValueError):
@@ -53,6 +53,12 @@ Metres: TypeAlias = Annotated[float, BeforeValidator(_in("m")), AfterValidator(_
 ElectronVolts: TypeAlias = Annotated[float, BeforeValidator(_in("eV")), AfterValidator(_positive)]
 Volts: TypeAlias = Annotated[float, BeforeValidator(_in("V")), AfterValidator(_positive)]
 Amperes: TypeAlias = Annotated[float, BeforeValidator(_in("A")), AfterValidator(_positive)]
+
+
+UNITS = {"voltage": "V", "current": "A", "energy": "eV"} | dict.fromkeys(
+    ("sensor_thickness", "x_pixel_size", "y_pixel_size", "distance"), "m"
+)
+"""Of the numbers below."""
 
 
 class _Part(BaseModel):
@@ -147,6 +153,15 @@ class Instrument(_Part):
             if first["type"] == "extra_forbidden":
                 raise InstrumentError(f"{path}: there is no key {key!r}") from None
             raise InstrumentError(f"{path}: {key}: {first.get('ctx', {}).get('error') or first['msg']}") from None
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What is said, as people read it: "detector.x_pixel_size" -> "100 um"."""
+        found = {name: value for name in ("title", "name") if (value := getattr(self, name)) is not None}
+        for table in ("detector", "source", "beam", "sample"):
+            for name, value in getattr(self, table).model_dump(exclude_none=True).items():
+                found[f"{table}.{name}"] = shown(value, UNITS[name]) if name in UNITS else value
+        return found
 
     def save_pyfai(self, path: str | Path, detector: Detector, *, stride: int = 1) -> None:
         """Write pyFAI's NeXus detector file for frames of `detector`, read with `stride`; pyFAI's factory opens it.

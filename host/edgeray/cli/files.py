@@ -64,7 +64,7 @@ def inspect(
     ]
     said = payload["settings"]
     settings = [(name, setting_text(value)) for name, value in said.items()]
-    notes = {} if header.instrument is None else header.instrument.model_dump(exclude_none=True)
+    notes: dict[str, object] = {} if header.instrument is None else dict(header.instrument.said)
     notes |= {} if header.calibration is None else header.calibration.summary()
     tables = [table("", ("", ""), [(name, value) for name, value in facts if value is not None])]
     tables += [ledger_table(ledger, header.nimages, summary.duration), table("settings", ("", ""), settings)]

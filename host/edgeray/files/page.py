@@ -60,7 +60,7 @@ def page(run: Run, summary: Summary) -> str:
         settings=_settings(summary),
         kernel=header.settings.kernel,
         raw=header.settings.readout_mode == ReadoutMode.RAW,
-        instrument={} if header.instrument is None else _flat(header.instrument.model_dump(exclude_none=True)),
+        instrument={} if header.instrument is None else header.instrument.said,
         calibration={} if header.calibration is None else header.calibration.summary(),
         width=WIDTH,
         height=HEIGHT,
@@ -126,12 +126,3 @@ def _settings(summary: Summary) -> list[tuple[str, str, bool]]:
             changed = getattr(header.settings, name) != getattr(Settings(), name)
             rows.append((name, setting_text(value), changed))
     return rows
-
-
-def _flat(tables: dict[str, object], prefix: str = "") -> dict[str, object]:
-    """Nested tables as one, keys joined by points."""
-    found: dict[str, object] = {}
-    for key, value in tables.items():
-        name = f"{prefix}{key}"
-        found |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return found

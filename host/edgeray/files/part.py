@@ -32,7 +32,7 @@ class Part:
     """
 
     def __init__(self, path: Path, *, overwrite: bool, ballast: int) -> None:
-        self.final, self.path = path, part_of(path)
+        self.final, self.path, self._overwrite = path, part_of(path), overwrite
         self._ballast: BinaryIO | None = None
         if not path.parent.is_dir():
             raise FileWriteError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}")
@@ -77,8 +77,13 @@ class Part:
             self._ballast = None
 
     def finish(self) -> None:
-        """The file is closed: make sure that it is on the disk, and give it its name."""
+        """The file is closed: make sure that it is on the disk, and give it its name.
+
+        Raises FileWriteError where a file of that name was made since; OSError.
+        """
         self.release()
+        if self.final.exists() and not self._overwrite:
+            raise FileWriteError(f"{str(self.final)!r} was made meanwhile: what came is in {str(self.path)!r}")
         _sync(self.path)
         self.path.replace(self.final)
         with contextlib.suppress(OSError):  # not every system opens folders

@@ -36,10 +36,10 @@ class Picture:
 def picture(title: str, values: npt.NDArray[Any], colours: tuple[tuple[int, int, int], ...], note: str) -> Picture:
     """`values` from their least to their greatest; SIGNED from minus to plus their largest size, MASKED from 0."""
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if colours is SIGNED:
+    if colours is not GREY:
         high = max(-low, high)
-        low = -high
-    low, high = min(low, 0.0) if colours is MASKED else low, high if high > low else low + 1.0
+    high = high if high > low else low + 1.0
+    low = {SIGNED: -high, MASKED: 0.0}.get(colours, low)
     place = (values.astype(np.float64) - low) / (high - low) * (len(colours) - 1)
     channels = [np.interp(place, range(len(colours)), channel) for channel in zip(*colours, strict=True)]
     image = Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))

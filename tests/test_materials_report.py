@@ -22,6 +22,7 @@ from sim.materials.published import devices, tables
 from sim.materials.report import write
 from sim.materials.symbolic import SymbolicRegression
 
+LINEAR = replace(MODELS["linear"], grid={})  # quick
 SMALL = replace(MODELS["symbolic"], regressor=lambda seed: SymbolicRegression(seed, population=40, generations=2))
 PARTS = (
     "The data", "Band gap", "µτ", "Sensitivity", "Detection limit", "Sensitivity, without rows that imply gain",
@@ -32,7 +33,7 @@ PARTS = (
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small report."""
-    models = [MODELS["linear"], *([SMALL] if "symbolic" in installed() else [])]
+    models = [LINEAR, *([SMALL] if "symbolic" in installed() else [])]
     folder = tmp_path_factory.mktemp("report")
     with joblib.parallel_config(backend="sequential"):  # to start processes would take longer than their work
         return write(folder, tables(), lambda text: None, models, space=("{Cs,MA}Pb{Br,I}3",), repeats=1)
@@ -67,13 +68,14 @@ def test_a_model_that_is_no_better_than_the_mean_is_called_so(page: Path) -> Non
 FIGURES = """
 import json
 import joblib
+from dataclasses import replace
 from sim.materials.findings import check
 from sim.materials.models import MODELS
 from sim.materials.published import tables
 from sim.materials.report import figures, rankings
 from sim.materials.study import study
 with joblib.parallel_config(backend="sequential"):
-    done = study(tables(), [MODELS["linear"]], repeats=1)
+    done = study(tables(), [replace(MODELS["linear"], grid={})], repeats=1)
 print(json.dumps(figures(done, check(done), rankings(done, ["{Cs,MA}Pb{Br,I}3"]))))
 """
 
@@ -99,7 +101,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     from sim.materials.validation import validate
 
     data = samples(devices(), TARGETS["band_gap_ev"])
-    made = Forecaster(devices(), {"band_gap_ev": forecast(data, [validate(data, MODELS["linear"], 1, repeats=1)])})
+    made = Forecaster(devices(), {"band_gap_ev": forecast(data, [validate(data, LINEAR, 1, repeats=1)])})
     monkeypatch.setattr(command, "forecaster", lambda *given: made)
     monkeypatch.setattr(command, "is_fitted", lambda *given: True)
 

@@ -143,7 +143,7 @@ def test_the_symbolic_formula_is_what_is_computed() -> None:
     y = x[:, 0] / x[:, 1] + np.sqrt(x[:, 0])
     fitted = SymbolicRegression(3, population=200, generations=6).fit(x, y)
     text = formula(fitted, ["p", "q"])
-    functions = {"sqrt": lambda a: np.sqrt(np.abs(a)), "log": lambda a: np.log(np.abs(a))}
+    functions: dict[str, object] = {"sqrt": lambda a: np.sqrt(np.abs(a)), "log": lambda a: np.log(np.abs(a))}
     again = np.clip(eval(text, {**functions, "p": x[:, 0], "q": x[:, 1]}), *fitted.limits_)
     np.testing.assert_allclose(np.broadcast_to(again, len(x)), fitted.predict(x), atol=0.05)
 

@@ -111,7 +111,7 @@ def _scores(study: Study) -> Iterator[Claim]:
         yield Claim(paper, study.lacking.get(GAP, "no random forest"), OPEN)
     else:
         here = f"R2 {forest.train_r2} and {forest.test_r2}, on {study.data[GAP].materials} materials."
-        yield Claim(paper, here, HOLDS if forest.test_r2.low <= PAPER_R2["test"] <= forest.test_r2.high else FAILS)
+        yield Claim(paper, here, HOLDS if forest.test_r2.high >= PAPER_R2["test"] else FAILS)
         best = study.best(GAP)
         paper = "The random forest is the model to use."
         here = f"On the band gap {best.model.title} has the greatest skill, {best.skill}, the forest {forest.skill}."
@@ -139,10 +139,12 @@ def _held_out(study: Study) -> Iterator[Claim]:
         return
     off = {name: value - MEASURED[GAP] for name, value in study.held_out[GAP].items()}
     here = ", ".join(f"{study.models[name].title} {study.held_out[GAP][name]:.2f}" for name in off) + " eV. "
-    closest = min(off, key=lambda name: abs(off[name]))
-    closer = abs(off[closest]) < abs(2.10 - MEASURED[GAP])
-    here += f"The closest, {study.models[closest].title}, is {abs(off[closest]):.2f} eV off; DFT was 0.19 eV."
-    yield Claim(paper, here, HOLDS if closer else FAILS)
+    # Not the one that happens to be closest: that is known afterwards only.
+    best = max(off, key=lambda name: study.validations[GAP][name].skill.value)
+    here += (
+        f"{study.models[best].title}, which has the greatest skill, is {abs(off[best]):.2f} eV off; DFT was 0.19 eV."
+    )
+    yield Claim(paper, here, HOLDS if abs(off[best]) < abs(2.10 - MEASURED[GAP]) else FAILS)
 
 
 def _tables(study: Study) -> Iterator[tuple[str, Sequence[Device]]]:

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from sim.materials.features import Floats
 
-POPULATION, GENERATIONS = 250, 8
+POPULATION, GENERATIONS = 500, 10
 # gplearn's protected functions: division by less than 0.001 gives 1, root and logarithm take the absolute value.
 FUNCTIONS = ("add", "sub", "mul", "div", "sqrt", "log")
 SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
@@ -21,6 +21,9 @@ SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 
 class SymbolicRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """gplearn's SymbolicRegressor with the functions of the paper's equation 3; a scikit-learn regressor.
+
+    A formula f is bred for its correlation with the target; offset and scale of offset + scale * f follow by least
+    squares, which breeding is bad at (linear scaling: Keijzer, EuroGP 2003).
 
     A prediction is kept within the range of the training values, widened by half its span on both sides: a formula with
     a division has no bounds outside its data.
@@ -37,22 +40,29 @@ class SymbolicRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]  
 
         breeder = SymbolicRegressor(
             population_size=self.population, generations=self.generations, function_set=FUNCTIONS,
-            const_range=(-10.0, 10.0), metric="mse", parsimony_coefficient=0.001, random_state=self.seed, n_jobs=1,
+            const_range=(-10.0, 10.0), metric="pearson", parsimony_coefficient=0.01, random_state=self.seed, n_jobs=1,
         )  # fmt: skip
         self.program_ = breeder.fit(x, y, sample_weight=sample_weight)._program
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        value = np.broadcast_to(np.asarray(self.program_.execute(x), np.float64), len(y))
+        centred, mean = value - np.average(value, weights=weight), float(np.average(y, weights=weight))
+        spread = float(np.average(centred**2, weights=weight))
+        self.scale_ = float(np.average(centred * (y - mean), weights=weight)) / spread if spread > 1e-12 else 0.0
+        self.offset_ = mean - self.scale_ * float(np.average(value, weights=weight))
         half = 0.5 * (float(np.max(y)) - float(np.min(y)))
         self.limits_ = (float(np.min(y)) - half, float(np.max(y)) + half)
         return self
 
     def predict(self, x: Floats) -> Floats:
         """(n,) values of the best formula."""
-        return np.clip(np.asarray(self.program_.execute(x), np.float64), *self.limits_)
+        value = np.broadcast_to(np.asarray(self.program_.execute(x), np.float64), len(x))
+        return np.clip(self.offset_ + self.scale_ * value, *self.limits_)
 
 
 def formula(fitted: SymbolicRegression, names: Sequence[str]) -> str:
     """The formula with the features' names, in the usual notation; gplearn's is nested calls."""
     text, _ = _infix(list(fitted.program_.program), 0, names)
-    return text[1:-1] if text.startswith("(") and _closes_last(text) else text
+    return f"{fitted.offset_:.4g} {'+' if fitted.scale_ >= 0 else '-'} {abs(fitted.scale_):.4g} * {text}"
 
 
 def _infix(program: Sequence[Any], at: int, names: Sequence[str]) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from sim.explore.evaluate import least_f1
 from sim.materials import estimate, predict
 from sim.materials.predict import Estimate, Prediction
 from sim.materials.published import devices
-from sim.materials.record import OUTSIDE, estimated, known_sensitivity, record, resolve, warnings, write
+from sim.materials.record import OUTSIDE, ends, estimated, known_sensitivity, record, resolve, warnings, write
 
 DOMAIN = "Tm on the B site: no material learnt from has it there"
 
@@ -159,6 +159,17 @@ def test_warnings_name_what_nobody_measured(predicted: list[str]) -> None:
     assert warnings(replace(load("cdte"), sources={"density_g_cm3": "textbook value"})) == ()
 
 
+def test_the_ends_of_predicted_intervals(predicted: list[str], tmp_path: Path) -> None:
+    """As well of a record that was a file in between."""
+    write(record("Rb2AgBiBr6"), tmp_path / "own.toml")
+    found = dict(ends(load(tmp_path / "own.toml")))
+    assert list(found) == ["gap 1.5 eV", "gap 2.5 eV", "mu tau 1e-05 cm2/V", "mu tau 0.1 cm2/V"]
+    assert found["gap 2.5 eV"].pair_energy_ev == pytest.approx(2 * 2.5 + 1.43)
+    assert found["gap 2.5 eV"].mu_tau_e_cm2_v == 1e-3
+    assert found["mu tau 0.1 cm2/V"].mu_tau_h_cm2_v == found["mu tau 0.1 cm2/V"].mu_tau_e_cm2_v == 0.1
+    assert ends(record("Cs3Bi2I9")) == ()
+
+
 def test_what_a_name_is_taken_for(tmp_path: Path, predicted: list[str]) -> None:
     """A record that ships, whatever its case; a file; then a formula."""
     assert resolve("CsPbBr3") == load("cspbbr3")
@@ -223,6 +234,7 @@ def test_the_command_takes_a_formula(tmp_path: Path, predicted: list[str], capsy
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     for text in (
         "measured by nobody: gap_ev", DOMAIN, "recommended bias", "Devanathan", "amplifiers of the chip", "the frame",
+        "mu tau 1e-05 cm2/V",
     ):  # fmt: skip
         assert text in page
     assert (tmp_path / "bias.png").stat().st_size > 10_000

@@ -87,7 +87,7 @@ def run(options: argparse.Namespace, console: Console) -> Path:
         console.print("the chosen design on the virtual board ...")
         mismatches = on_virtual_board(problem, chosen, path)
     parts = [
-        crystal_part(problem, known),
+        crystal_part(problem, known, chosen),
         bias_part(problem, bias, chosen, given=options.bias is not None),
         found_part(problem, trials, best, chosen),
         chosen_part(problem, chosen, mismatches, str(path)),

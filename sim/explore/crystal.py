@@ -1,18 +1,20 @@
 """The page's part on the crystal: what is known of it and how, its bias, its sensitivity beside the published one.
 
-Material, Problem, chosen trial -> [crystal_part, bias_part] -> page
+Problem, chosen trial -> [crystal_part, bias_part] -> page
 """
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
+from sim.detector.errors import DetectorError
 from sim.detector.material import Material
 from sim.detector.sensitivity import sensitivity
 from sim.explore.bias import LOSS, BiasCurve, bias_curve
+from sim.explore.evaluate import evaluate
 from sim.explore.problem import Problem
 from sim.explore.search import Trial
-from sim.materials.record import Known
+from sim.materials.record import Known, ends
 from sim.paper.charts import BLUE, GREEN, GREY, RED, canvas, png
 from sim.paper.page import Finding, Part, Picture, Rows
 
@@ -25,8 +27,9 @@ UNITS = {
 """Units at the ends of the names of a record's quantities."""
 
 
-def crystal_part(problem: Problem, known: Known | None) -> Part:
-    """What the record says, and the sensitivity that the twin makes of it beside the one that is `known`."""
+def crystal_part(problem: Problem, known: Known | None, chosen: Trial) -> Part:
+    """What the record says, the sensitivity that the twin makes of it beside the one that is `known`, and how far both
+    the twin's and the `chosen` design hang on what is predicted."""
     material = problem.material
     ours = twin_sensitivity(problem)
     findings = [Finding(f"sensitivity of the twin at {problem.full_bias_v:g} V (uC/Gy_air/cm2)", ours)]
@@ -43,10 +46,26 @@ def crystal_part(problem: Problem, known: Known | None) -> Part:
         for key, label, unit in _labels()
         if getattr(material, key) is not None
     ]
-    table = Rows(
-        f"The record of {material.name}, {material.formula}", ["quantity, and where it is from", "value"], rows
-    )
-    return Part("The crystal", text, findings, (), [table])
+    heading = f"The record of {material.name}, {material.formula}"
+    tables = [Rows(heading, ["quantity, and where it is from", "value"], rows)]
+    if ends(material):
+        columns = ["", "sensitivity (uC/Gy_air/cm2)", "F1 of the edges", "pixels kept"]
+        tables.append(Rows("The chosen design at the ends of the predicted intervals", columns, _ends(problem, chosen)))
+    return Part("The crystal", text, findings, (), tables)
+
+
+def _ends(problem: Problem, chosen: Trial) -> list[list[str]]:
+    """A row as predicted, and one at either end of each interval; bias and threshold stay as chosen."""
+    rows = []
+    for name, material in (("as predicted", problem.material), *ends(problem.material)):
+        here = replace(problem, material=material)
+        try:
+            outcome = evaluate(here, chosen.choice)
+        except DetectorError as error:  # a kernel in the sensor whose weights this crystal does not reach
+            rows.append([f"{name}: {error}", f"{twin_sensitivity(here):.0f}", "", ""])
+            continue
+        rows.append([name, f"{twin_sensitivity(here):.0f}", f"{outcome.f1:.2f}", f"{100 * outcome.kept:.1f} %"])
+    return rows
 
 
 def compared(problem: Problem, known: Known, ours: float) -> str:

@@ -92,7 +92,7 @@ def chosen_part(problem: Problem, chosen: Trial, mismatches: int | None, setting
     ]  # fmt: skip
     table = Rows("Frames a second that a UART carries", ["baud", "edges", "raw samples, no packets"], rows)
     return Part(
-        "The chosen design", text, findings, _chosen_pictures(problem, chosen), [_noise_rows(choice, noise), table]
+        "The chosen design", text, findings, [_chosen_picture(problem, chosen)], [_noise_rows(choice, noise), table]
     )
 
 
@@ -202,7 +202,7 @@ def raw_frame(mosaic: Mosaic, samples: npt.NDArray[np.uint16]) -> Floats:
     return image.values.astype(np.float64)
 
 
-def _chosen_pictures(problem: Problem, chosen: Trial) -> list[Picture]:
+def _chosen_picture(problem: Problem, chosen: Trial) -> Picture:
     """The phantom's frame before any kernel, and what the gateware sends of it."""
     choice, seen = chosen.choice, scene(problem)
     mosaic, samples = exposure(problem, choice)
@@ -224,13 +224,11 @@ def _chosen_pictures(problem: Problem, chosen: Trial) -> list[Picture]:
             ("the phantom's edges", seen.edges, {}),
         ]
     where = "all sub-pixels at the full bias" if choice.in_sensor else "every pixel"
-    return [
-        Picture(
-            "chosen", images(shown, columns=2, width=11),
-            f"The phantom in the chosen design: {where} as the converter sees it, and the kernel responses that the "
-            "gateware sends; what it does not send is white.",
-        )
-    ]  # fmt: skip
+    return Picture(
+        "chosen", images(shown, columns=2, width=11),
+        f"The phantom in the chosen design: {where} as the converter sees it, and the kernel responses that the "
+        "gateware sends; what it does not send is white.",
+    )  # fmt: skip
 
 
 def _range(image: npt.NDArray[np.number]) -> str:

@@ -8,6 +8,7 @@ Every value's source begins with how it was come by: published, derived, predict
 values of several devices are their median, of logarithms where they span decades.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,13 +28,14 @@ from sim.materials.schema import Device
 if TYPE_CHECKING:
     from sim.materials.predict import Prediction
 
-__all__ = ["Known", "estimated", "known_sensitivity", "record", "resolve", "warnings", "write"]
+__all__ = ["Known", "ends", "estimated", "known_sensitivity", "record", "resolve", "warnings", "write"]
 
 GUESSES = ("predicted", "estimated", "assumption")
 """First words of the sources of values that nobody measured."""
 OUTSIDE = "outside the training domain"
 LIKE = "other forms of this composition, "
 MOST_REFERENCES = 12
+_INTERVAL = re.compile(r"^predicted .* 90 % interval (\S+) to ([^\s;]+)")
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,23 @@ def warnings(material: Material) -> tuple[str, ...]:
         found.append(f"The prediction of {', '.join(outside)} is {OUTSIDE}: a guess, whatever its interval.")
     if rules:
         found.append(f"{material.name}: estimated or assumed, by rules that the sources name: {', '.join(rules)}.")
+    return tuple(found)
+
+
+def ends(material: Material) -> tuple[tuple[str, Material], ...]:
+    """(what changes, record) at both ends of each predicted interval, one quantity at a time.
+
+    The pair energy follows the gap; both carriers have the same mu tau.
+    """
+    found = []
+    for key, name, unit in (("gap_ev", "gap", "eV"), ("mu_tau_e_cm2_v", "mu tau", "cm2/V")):
+        interval = _INTERVAL.match(material.sources.get(key, ""))
+        for value in map(float, interval.groups() if interval else ()):
+            if key == "gap_ev":
+                changed = replace(material, gap_ev=value, pair_energy_ev=estimate.pair_energy_ev(value).value)
+            else:
+                changed = replace(material, mu_tau_e_cm2_v=value, mu_tau_h_cm2_v=value)
+            found.append((f"{name} {value:g} {unit}", changed))
     return tuple(found)
 
 

@@ -34,6 +34,8 @@ AT_RAIL = 1e-3
 """Part of its frames at a rail from which a pixel's mean and noise are not trusted."""
 CLIPPED = 0.01
 """Part of the imaging pixels that may be so."""
+NOISIEST = 0.05
+"""Noise, as part of full scale, of what is no dark any more."""
 RAW = {"readout_mode": ReadoutMode.RAW, "correction_enabled": False, "audit_period": 0}
 """Settings of every series of pixels as the array gives them."""
 
@@ -86,7 +88,8 @@ def measure_dark(
     consumers : who follow the series, see `Device.capture`.
 
     Raises ClippedError where pixels are cut off at 0 or full scale; CalibrationError for fewer than LEAST_IMAGES
-    frames or a pedestal that is no code; DataIncomplete where too many frames were lost; as `Device.capture`.
+    frames, a pedestal that is no code, or noise that is no dark's; DataIncomplete where too many frames were lost; as
+    `Device.capture`.
     """
     detector = device.detector
     check_images(nimages)
@@ -114,6 +117,11 @@ def measure_dark(
     middle, noise_spread = robust(noise[imaging])
     hot = imaging & ((rest > max(outlier * spread, LEAST_OFFSET)) | at_full)
     noisy = imaging & ((noise - middle > max(outlier * noise_spread, LEAST_NOISE)) | at_zero)
+    if middle > NOISIEST * detector.full_scale:
+        raise CalibrationError(
+            f"the pixels fluctuate by {middle:.0f} codes from frame to frame, which is no dark: see that the beam is "
+            "off and nothing moves"
+        )
     if pedestal is None:
         pedestal = default_pedestal(detector, noise[imaging])
     if not 0 <= pedestal < detector.full_scale:

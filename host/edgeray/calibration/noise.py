@@ -28,6 +28,8 @@ _WIDTH = 8.0
 """Standard deviations that are gone through."""
 _LEAST = 0.05
 """Noise of a pixel that shows one code all the time: it then has that code as its mean."""
+_WORK = 1 << 28
+"""Numbers gone through code by code: some ten seconds."""
 _STRIP = 1 << 20
 """Numbers worked on at a time."""
 
@@ -38,11 +40,14 @@ _Integers = npt.NDArray[np.int64]
 class Responses:
     """Kernel responses to noise alone, at every position of the kernel in the imaging area.
 
-    mean, noise : float64[rows, columns], codes, rounding included.
+    positions : how many there are.
+    mean, noise : float64[positions], row by row, codes, rounding included; of a part of the positions, drawn at random,
+        where all would take too long.
     distribution : float64[2 * full scale + 1]: part of all responses that are -full scale to full scale; None where the
         noise is not narrow.
     """
 
+    positions: int
     mean: Floats
     noise: Floats
     distribution: Floats | None
@@ -69,20 +74,25 @@ def responses(
     inside = detector.convolution is Convolution.SENSOR
     weights, shift = (np.ones((1, 1), np.int64), 0) if inside else (kernel.array, kernel.shift)
     zero = 1 << (detector.sample_bits - 1) if inside else 0
-    factors, sources, shape = _taps(table.masked, detector, weights, stride)
+    factors, sources = _taps(table.masked, detector, weights, stride)
     offset, gain = (one.ravel().astype(np.int64) for one in (table.offset, table.gain))
     pixels = _Pixels(mean.ravel(), np.maximum(noise.ravel(), _LEAST), offset, gain, zero, detector.full_scale)
     used = np.zeros(mean.size + 1, np.bool_)
     used[sources[factors != 0]] = True
     means, variances = pixels.moments()
     noise_of_sum = np.sqrt((factors**2 * variances[sources]).sum(axis=0))
+    positions = factors.shape[1]
     if float(pixels.noise[used[:-1]].max(initial=0)) <= NARROW:
-        return _by_code(pixels, factors, sources, shift, float(noise_of_sum.max()), shape)
+        length = 1 << math.ceil(math.log2(2 * _WIDTH * float(noise_of_sum.max()) + 64))
+        most = max(1, _WORK // (length * len(factors)))
+        some = np.sort(np.random.default_rng(0).permutation(positions)[:most])
+        return _by_code(pixels, factors[:, some], sources[:, some], shift, length, positions)
     unit, step = 1 << shift, math.gcd(*weights.ravel().tolist()) or 1
     rounding = max(0.0, 1 - (step / unit) ** 2) / 12
     return Responses(
-        mean=((factors * means[sources]).sum(axis=0) / unit).reshape(shape),
-        noise=np.sqrt((noise_of_sum / unit) ** 2 + rounding).reshape(shape),
+        positions=positions,
+        mean=(factors * means[sources]).sum(axis=0) / unit,
+        noise=np.sqrt((noise_of_sum / unit) ** 2 + rounding),
         distribution=None,
     )
 
@@ -120,10 +130,8 @@ class _Pixels:
         return means, variances
 
 
-def _taps(
-    masked: Mask, detector: Detector, weights: _Integers, stride: int
-) -> tuple[_Integers, npt.NDArray[np.intp], tuple[int, int]]:
-    """(factors, sources, shape): which pixels count how much, both [taps, positions], at rows * columns positions.
+def _taps(masked: Mask, detector: Detector, weights: _Integers, stride: int) -> tuple[_Integers, npt.NDArray[np.intp]]:
+    """(factors, sources): which pixels count how much, both [taps, positions].
 
     A source is a pixel's number, row by row, or that after the last for none. None comes twice at a position but
     with the factor 0.
@@ -145,7 +153,7 @@ def _taps(
         twice = np.flatnonzero(same.any(axis=0))
         factors[same.argmax(axis=0)[twice], twice] += factors[tap, twice]
         factors[tap, twice] = 0
-    return factors, sources, (len(y), len(x))
+    return factors, sources
 
 
 def _by_code(
@@ -153,21 +161,20 @@ def _by_code(
     factors: _Integers,
     sources: npt.NDArray[np.intp],
     shift: int,
-    largest: float,
-    shape: tuple[int, int],
+    length: int,
+    positions: int,
 ) -> Responses:
     """Responses by the product of the pixels' Fourier transforms: exact to about 1e-14.
 
-    `largest` noise of a sum says after how much it may wrap around without harm.
+    Sums wrap around after `length`; `positions` are all, `factors` of some.
     """
     full = pixels.full_scale
-    length = 1 << math.ceil(math.log2(2 * _WIDTH * largest + 64))
     wave = np.arange(length)
-    positions = factors.shape[1]
-    found, mean, noise = np.zeros(2 * full + 1), np.empty(positions), np.empty(positions)
+    count = factors.shape[1]
+    found, mean, noise = np.zeros(2 * full + 1), np.empty(count), np.empty(count)
     step = max(1, _STRIP // length)
-    for start in range(0, positions, step):
-        some = slice(start, min(start + step, positions))
+    for start in range(0, count, step):
+        some = slice(start, min(start + step, count))
         used, places = np.unique(sources[:, some], return_inverse=True)
         places = places.reshape(sources[:, some].shape)
         transforms, centres = _transforms(pixels, used, length)
@@ -183,7 +190,7 @@ def _by_code(
         mean[some] = middle = (parts * results).sum(axis=1)
         noise[some] = np.sqrt((parts * np.square(results - middle[:, None])).sum(axis=1))
         found += np.bincount((results + full).ravel(), parts.ravel(), 2 * full + 1)
-    return Responses(mean=mean.reshape(shape), noise=noise.reshape(shape), distribution=found / positions)
+    return Responses(positions=positions, mean=mean, noise=noise, distribution=found / count)
 
 
 def _transforms(

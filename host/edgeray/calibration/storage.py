@@ -11,6 +11,7 @@ together is refused.
 """
 
 import contextlib
+import io
 from dataclasses import fields, is_dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -51,15 +52,18 @@ def write(path: Path, calibration: Calibration) -> None:
     """Write `calibration` beside `path`, then put it in its place. Raises CalibrationFileError."""
     import h5py
 
+    # Made in memory: the HDF5 library does not survive a disk that becomes full.
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        _fill(file, calibration)
     part = _part(path)
     try:
-        with h5py.File(part, "w") as file:
-            _fill(file, calibration)
+        part.write_bytes(content.getvalue())
         part.replace(path)
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
-        raise CalibrationFileError(f"the calibration {path} cannot be written: {error}") from None
+        raise CalibrationFileError(f"the calibration {path} cannot be written: {error.strerror}") from None
 
 
 def read(path: Path) -> Calibration:

@@ -210,7 +210,7 @@ def measure_threshold(
     positive = settings.threshold_mode == ThresholdMode.POSITIVE
     found = expected(calibration, kernel, settings.stride, kind)
     result = _threshold(calibration, found, kernel, sigmas, settings.stride, positive, kind)
-    enough = COUNTED / (nimages * found.mean.size)
+    enough = COUNTED / (nimages * found.positions)
     thresholds = range(1, result.threshold + 1)
     # So many thresholds have rates that are enough: the last of them.
     low = max(1, bisect_left(thresholds, True, key=lambda one: found.rate(one, positive=positive) < enough))
@@ -233,7 +233,7 @@ def measure_threshold(
         changes["kernel"] = kernel
     provenance = expose(device, nimages, changes, take, calibration.checksums, kind, consumers)
     checks = tuple(
-        _check(threshold, found.rate(threshold, positive=positive), counts[threshold], found.mean.size)
+        _check(threshold, found.rate(threshold, positive=positive), counts[threshold], found.positions)
         for threshold in sorted(counts)
     )
     return replace(result, checks=checks, provenance=provenance)

@@ -5,7 +5,8 @@ All write into one file, step after step; docs/calibration.md goes through them.
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable
+import signal
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,7 @@ from edgeray.cli.common import DeviceUrl, Exit, Json, emit, errors, leave, open_
 from edgeray.cli.config import change, complete_kernel
 from edgeray.cli.progress import ProgressBar
 from edgeray.consumer import Consumer
+from edgeray.device import Device
 from edgeray.protocol.kernels import KERNELS, Kernel
 from edgeray.protocol.settings import SettingError
 from edgeray.series import FrameKind
@@ -72,7 +74,7 @@ def dark(
     thresholds go: they were made with another dark.
     """
     check_writable(file)
-    with open_device(url) as device:
+    with _open(url) as device:
         before = Calibration.load(file) if file.exists() else Calibration(detector=device.detector)
         before.check_detector(device)
         made = measure_dark(device, nimages, outlier=outlier, pedestal=pedestal, consumers=_bar(as_json))
@@ -111,7 +113,7 @@ def flat(
     if before.dark is None:
         raise CalibrationError(f"{file} has no dark: take one first (edgeray calibrate dark)")
     check_writable(file)
-    with open_device(url) as device:
+    with _open(url) as device:
         before.check_detector(device)
         made = measure_flat(device, before.dark, nimages, least=least, most=most, consumers=_bar(as_json))
     calibration = before.with_flat(made).save(file)
@@ -183,7 +185,7 @@ def threshold(
     check_writable(file)
     kind = FrameKind.FLAT if exposed else FrameKind.DARK
     found: list[Threshold] = []
-    with open_device(url) as device:
+    with _open(url) as device:
         for one in kernels:
             made = measure_threshold(
                 device,
@@ -365,6 +367,21 @@ def _kernel(name: str) -> Kernel:
     if name not in KERNELS:
         raise SettingError(f"there is no kernel {name!r}; there are {', '.join(KERNELS)}")
     return KERNELS[name]
+
+
+@contextlib.contextmanager
+def _open(url: str) -> Iterator[Device]:
+    """The board at `url`; SIGTERM ends the command as Ctrl-C does: the board gets its settings back."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with open_device(url) as device:
+            yield device
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _bar(as_json: bool) -> list[Consumer]:

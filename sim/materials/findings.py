@@ -114,7 +114,7 @@ def _scores(study: Study) -> Iterator[Claim]:
         yield Claim(paper, here, HOLDS if forest.test_r2.high >= PAPER_R2["test"] else FAILS)
         best = study.best(GAP)
         paper = "The random forest is the model to use."
-        here = f"On the band gap {best.model.title} has the greatest skill, {best.skill}, the forest {forest.skill}."
+        here = f"Band gap, {best.model.title}: skill {best.skill}, the greatest; the forest {forest.skill}."
         yield Claim(paper, here, HOLDS if best.model.key == "forest" else FAILS)
     known = [key for key in LOW if key in study.validations]
     if known:
@@ -142,7 +142,7 @@ def _held_out(study: Study) -> Iterator[Claim]:
     # Not the one that happens to be closest: that is known afterwards only.
     best = max(off, key=lambda name: study.validations[GAP][name].skill.value)
     here += (
-        f"{study.models[best].title}, which has the greatest skill, is {abs(off[best]):.2f} eV off; DFT was 0.19 eV."
+        f"The model of the greatest skill, {study.models[best].title}, is {abs(off[best]):.2f} eV off; DFT was 0.19."
     )
     yield Claim(paper, here, HOLDS if abs(off[best]) < abs(2.10 - MEASURED[GAP]) else FAILS)
 

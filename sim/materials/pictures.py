@@ -75,7 +75,7 @@ def predicted_actual(study: Study, key: str) -> bytes:
         one.set(xlim=span, ylim=span, xlabel=f"measured: {data.target.axis}", ylabel="predicted")
         one.set_title(f"{validation.model.title}: test R² {validation.test_r2.value:.2f}", fontsize=10)
         one.xaxis.label.set_fontsize(9)
-    axes[0].legend(fontsize=7.5, loc="upper left")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=9)
     for spare in axes[len(validations) : -1]:
         spare.set_axis_off()
     _scores(axes[-1], study, key)

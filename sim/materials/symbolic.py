@@ -14,6 +14,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sim.materials.features import Floats
 
 POPULATION, GENERATIONS = 500, 10
+LENGTH_COSTS = 0.01
+"""Correlation that one more node of a formula must add."""
 # gplearn's protected functions: division by less than 0.001 gives 1, root and logarithm take the absolute value.
 FUNCTIONS = ("add", "sub", "mul", "div", "sqrt", "log")
 SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
@@ -40,9 +42,12 @@ class SymbolicRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]  
 
         breeder = SymbolicRegressor(
             population_size=self.population, generations=self.generations, function_set=FUNCTIONS,
-            const_range=(-10.0, 10.0), metric="pearson", parsimony_coefficient=0.01, random_state=self.seed, n_jobs=1,
+            const_range=(-10.0, 10.0), metric="pearson", parsimony_coefficient=LENGTH_COSTS, random_state=self.seed,
+            n_jobs=1,
         )  # fmt: skip
-        self.program_ = breeder.fit(x, y, sample_weight=sample_weight)._program
+        # gplearn's own choice is the best of the last generation, whatever its length.
+        last = breeder.fit(x, y, sample_weight=sample_weight)._programs[-1]
+        self.program_ = max((one for one in last if one is not None), key=lambda one: one.fitness(LENGTH_COSTS))
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         value = np.broadcast_to(np.asarray(self.program_.execute(x), np.float64), len(y))
         centred, mean = value - np.average(value, weights=weight), float(np.average(y, weights=weight))

@@ -19,6 +19,7 @@ from silx.io.utils import open as silx_open
 from edgeray import files
 from edgeray.calibration import Calibration, UserMask
 from edgeray.decoder import Frame
+from edgeray.files.h5 import Column
 from edgeray.files.nexus_run import NexusRun
 from edgeray.files.times import FrameTimes, TimeSource
 from edgeray.instrument import Instrument
@@ -40,6 +41,7 @@ from tests.file_series import (
     write,
 )
 
+EVENTS = ("event_id", "pulse_height", "event_index", "event_time_zero", "event_time_offset")
 COLLECTION = "entry/instrument/detector/collection"
 
 
@@ -238,6 +240,39 @@ def test_a_series_that_ends_early(tmp_path: Path, count: int) -> None:
     with NexusRun(tmp_path / "run.nxs") as run:
         assert run.frames == count
         assert run.finished
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_an_interrupt_in_the_middle_of_writing(tmp_path: Path, after: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever column Ctrl-C leaves half written, the end writes all of them, and nothing twice."""
+    frames = frames_in(stream(9, gone=[3], cut=[2], audits=[4]))
+    write(files.writer(tmp_path / "whole.nxs"), frames)
+    put, calls = Column.put, 0
+
+    def interrupted(column: Column, at: int, values: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if after:
+            put(column, at, values)
+        if calls == stop:
+            raise KeyboardInterrupt
+        if not after:
+            put(column, at, values)
+
+    monkeypatch.setattr(Column, "put", interrupted)
+    for stop in range(1, 40, 2):
+        calls, path = 0, tmp_path / f"{stop}.nxs"
+        writer = files.writer(path)
+        writer.begin(header())
+        with pytest.raises(KeyboardInterrupt):
+            writer.take(frames)
+        writer.end(ledger_of(frames))
+        with h5py.File(path) as file, h5py.File(tmp_path / "whole.nxs") as whole:
+            for name in ("data/data", "data/frame_time", *(f"instrument/edge_events/{one}" for one in EVENTS)):
+                assert np.array_equal(file["entry"][name][()], whole["entry"][name][()]), (stop, name)
+            assert len(file[COLLECTION]["meta/image_id"]) == len(whole[COLLECTION]["meta/image_id"])
+            assert file["entry/instrument/detector/audit/image_id"][()].tolist() == [4]
 
 
 WRITER = """

@@ -67,12 +67,13 @@ class FrameWriter(Consumer):
         self._meta: Meta | None = None
         self._batched: Meta | None = None
         self._pending: tuple[Batch, Times] | None = None
-        self._failed = False
+        self._begun = self._failed = False
         self._last_write = 0.0
 
     def begin(self, header: SeriesHeader) -> None:
-        if self._header is not None:
+        if self._begun:
             raise FileWriteError(f"{str(self.path)!r} holds one series: make another writer for the next one")
+        self._begun = True
         rows, columns = header.frame_shape
         self._chunk = chunk_frames(header)
         self._frame_bytes = 2 * rows * columns

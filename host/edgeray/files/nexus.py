@@ -85,7 +85,7 @@ class NexusWriter(FrameWriter):
         self._last_meta: Meta | None = None
         self._next = self._incomplete = 0
         self._noted: dict[str, Any] = {}
-        self._written = dict.fromkeys(("metas", "audits", "events"), 0)
+        self._written = dict.fromkeys(("frames", "metas", "audits", "events"), 0)
 
     def _event_columns(self, header: SeriesHeader) -> dict[str, Column]:
         """Columns of events; none where every pixel is kept."""
@@ -117,6 +117,8 @@ class NexusWriter(FrameWriter):
         self._first_tick = tick
 
     def _write(self, batch: Batch, times: Times) -> None:
+        if self._written["frames"] > self.frames:
+            return  # a Ctrl-C came between the writing and the counting
         first = int(times.ticks[0]) if self._first_tick is None else self._first_tick
         if self._first_tick is None:
             self._start(first, batch.generation)
@@ -143,9 +145,12 @@ class NexusWriter(FrameWriter):
         events = self._write_events(batch, earlier, ticks) if self._events else 0
         self._file.flush()
         # Should anything above fail, the same is written to the same places again.
-        self._written["metas"] += len(batch.metas)
-        self._written["audits"] += len(batch.audits)
-        self._written["events"] += events
+        self._written = {
+            "frames": at + len(batch),
+            "metas": self._written["metas"] + len(batch.metas),
+            "audits": self._written["audits"] + len(batch.audits),
+            "events": self._written["events"] + events,
+        }
         self._last_meta, self._last_tick = batch.last_meta, int(times.ticks[-1])
         self._next = max(self._next, int(batch.image_ids.max()) + 1)
         self._incomplete += len(batch) - int(batch.complete.sum())

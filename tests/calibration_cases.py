@@ -32,7 +32,7 @@ def dark(detector: Detector, mean: Floats, noise: Floats, **changes: Any) -> Dar
     none = np.zeros(mean.shape, np.bool_)
     made = Dark(
         mean=mean, noise=noise, hot=none, noisy=none, outlier=6.0, pedestal=10, column_pattern=0.0, row_pattern=0.0,
-        drift=0.0, railed=0, provenance=provenance(detector),
+        drift=0.0, railed=0, step=1, phase=0, provenance=provenance(detector),
     )  # fmt: skip
     return dataclasses.replace(made, **changes)
 
@@ -43,7 +43,7 @@ def flat(detector: Detector, base: Dark, response: Floats, level: float, noise: 
     made = Flat(
         mean=base.mean + response * level, noise=noise, response=response, dead=none, under=none, over=none, least=0.5,
         most=2.0, level=level, response_error=0.0, non_uniformity=0.0, codes_per_quantum=1.0, quantum_error=0.0,
-        drift=0.0, railed=0, provenance=provenance(detector, dark=checksum(base)),
+        drift=0.0, railed=0, step=1, phase=0, provenance=provenance(detector, dark=checksum(base)),
     )  # fmt: skip
     return dataclasses.replace(made, **changes)
 

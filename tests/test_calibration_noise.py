@@ -26,11 +26,13 @@ LARGE = Kernel("shifted", ((0, 3, 0), (-6, 0, 9), (0, 3, 0)), 3)
 
 
 def golden(
-    mean: Floats, noise: Floats, table: CorrectionTable, detector: Detector, kernel: Kernel, stride: int
+    mean: Floats, noise: Floats, table: CorrectionTable, detector: Detector, kernel: Kernel, stride: int, step: int = 1
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Responses int64[FRAMES, positions], of the imaging area, to Gaussian pixels in whole codes."""
+    """Responses int64[FRAMES, positions], of the imaging area, to Gaussian pixels in multiples of `step`, and 3."""
     random = np.random.default_rng(SEED)
-    drawn = np.rint(random.normal(mean, np.sqrt(noise**2 - 1 / 12), (FRAMES, *mean.shape)))
+    phase = 3 % step
+    drawn = (random.normal(mean, np.sqrt(noise**2 - step**2 / 12), (FRAMES, *mean.shape)) - phase) / step
+    drawn = phase + step * np.rint(drawn)
     pixels = np.clip(drawn, 0, detector.full_scale).astype(np.int64)
     pixels, _ = correct(pixels, detector=detector, enabled=True, table=table)
     if detector.convolution is Convolution.SENSOR:
@@ -41,13 +43,13 @@ def golden(
     return values[:, ~guard]
 
 
-def assert_like(found: Responses, values: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> None:
+def assert_like(found: Responses, values: np.ndarray[tuple[int, ...], np.dtype[np.int64]], unit: int = 1) -> None:
     """Mean and noise of every position and rates over thresholds are those of the frames, within their scatter."""
     count = len(values)
     off = np.abs(values.mean(axis=0) - found.mean)
     # The pixels here are Gaussians in bins, those of the prediction at whole codes: alike to 0.01 codes.
-    assert (off < 5 * found.noise / np.sqrt(count) + 0.01).all()
-    assert (np.abs(values.std(axis=0) - found.noise) < 0.04 * found.noise + 0.01).all()
+    assert (off < 5 * found.noise / np.sqrt(count) + 0.01 * unit).all()
+    assert (np.abs(values.std(axis=0) - found.noise) < 0.04 * found.noise + 0.01 * unit).all()
     sizes = np.abs(values)
     tried = 0
     for threshold in range(1, int(sizes.max()) + 1):
@@ -76,6 +78,19 @@ def test_responses_are_those_of_the_golden_model(name: str, stride: int) -> None
     predicted = responses(found.dark.mean, found.dark.noise, table, DETECTOR, kernel, stride)
     assert predicted.distribution is not None
     assert_like(predicted, golden(found.dark.mean, found.dark.noise, table, DETECTOR, kernel, stride))
+
+
+def test_codes_that_the_board_amplified() -> None:
+    """A gain of 8 after the ADC: pixels, and what passes a threshold, go in steps of 8 codes."""
+    found = calibration(DETECTOR, SEED)
+    assert found.dark is not None
+    mean, noise = found.dark.mean + 300, 8 * found.dark.noise
+    found = dataclasses.replace(found, dark=dataclasses.replace(found.dark, mean=mean, pedestal=60))
+    table = found.correction_table()
+    for name in ("identity", "laplacian"):
+        predicted = responses(mean, noise, table, DETECTOR, KERNELS[name], step=8, phase=3)
+        assert predicted.distribution is not None
+        assert_like(predicted, golden(mean, noise, table, DETECTOR, KERNELS[name], 1, step=8), unit=8)
 
 
 def test_a_part_of_many_positions_stands_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +167,16 @@ def test_moments_are_those_of_all_frames() -> None:
     np.testing.assert_allclose(moments.mean, frames.mean(axis=0))
     np.testing.assert_allclose(moments.noise, frames.std(axis=0, ddof=1))
     assert moments.at_zero[0, 0] == moments.at_full[0, 1] == 50
+    assert (moments.step, moments.phase) == (1, 0)
+
+
+def test_moments_see_the_steps_of_amplified_codes() -> None:
+    """Also where pixels are cut off at the rails, which are no multiples."""
+    frames = np.clip(8 * np.random.default_rng(SEED).integers(-100, 900, (50, 3, 4)) + 20, 0, 4095)
+    moments = Moments((3, 4), 4095)
+    for frame in frames.astype(np.int16):
+        moments.take(frame)
+    assert (moments.step, moments.phase) == (8, 4)
 
 
 @pytest.mark.parametrize(("count", "trials"), [(0, 900), (3, 900), (450, 900), (900, 900)])

@@ -53,6 +53,7 @@ class Dark:
     column_pattern, row_pattern : rms of what columns (rows) share, codes.
     drift : mean of the last quarter of the frames less that of the first, median over the pixels, codes.
     railed : pixels of the series with a sample at a rail of the ADC, 65535 or more counted as such.
+    step, phase : of the pixels' values, see `Moments`.
     """
 
     mean: Floats
@@ -65,6 +66,8 @@ class Dark:
     row_pattern: float
     drift: float
     railed: int
+    step: int
+    phase: int
     provenance: Provenance
 
 
@@ -137,6 +140,8 @@ def measure_dark(
         row_pattern=float(np.sqrt(np.mean(rows[imaging.any(axis=1)] ** 2))),
         drift=drift,
         railed=railed,
+        step=moments.step,
+        phase=moments.phase,
         provenance=provenance,
     )
 

@@ -46,7 +46,7 @@ class Flat:
     non_uniformity : standard deviation of the good pixels' responses.
     codes_per_quantum, quantum_error : variance that the exposure adds, over its signal: codes that a quantum, an
         absorbed photon with its spread, gives (J. R. Janesick, Photon Transfer, 2007); one standard deviation.
-    drift, railed : see `Dark`.
+    drift, railed, step, phase : see `Dark`.
     """
 
     mean: Floats
@@ -64,6 +64,8 @@ class Flat:
     quantum_error: float
     drift: float
     railed: int
+    step: int
+    phase: int
     provenance: Provenance
 
     @property
@@ -150,5 +152,7 @@ def measure_flat(
         quantum_error=float(np.sqrt((quantum_errors**2).mean() / good.sum())),
         drift=drift,
         railed=railed,
+        step=moments.step,
+        phase=moments.phase,
         provenance=provenance,
     )

@@ -23,11 +23,11 @@ from edgeray.protocol.kernels import Kernel
 from edgeray.protocol.registers import GAIN_FRACTION_BITS, Convolution
 
 NARROW = 8.0
-"""Noise of a pixel, codes, up to which it is gone through code by code."""
+"""Noise of a pixel, in steps of its codes, up to which it is gone through code by code."""
 _WIDTH = 8.0
 """Standard deviations that are gone through."""
 _LEAST = 0.05
-"""Noise of a pixel that shows one code all the time: it then has that code as its mean."""
+"""Noise, in steps, of a pixel that shows one code all the time: it then has that code as its mean."""
 _WORK = 1 << 28
 """Numbers gone through code by code: some ten seconds."""
 _STRIP = 1 << 20
@@ -64,31 +64,40 @@ class Responses:
 
 
 def responses(
-    mean: Floats, noise: Floats, table: CorrectionTable, detector: Detector, kernel: Kernel, stride: int = 1
+    mean: Floats,
+    noise: Floats,
+    table: CorrectionTable,
+    detector: Detector,
+    kernel: Kernel,
+    stride: int = 1,
+    *,
+    step: int = 1,
+    phase: int = 0,
 ) -> Responses:
     """Responses of `kernel` to pixels of this mean and noise, float64[rows, columns], codes, behind the correction.
 
     Positions are those of `detector.frame_shape(stride)` without the guard ring. A sensor that convolves has a kernel
-    of one pixel, whose half of full scale is 0.
+    of one pixel, whose half of full scale is 0. Before the correction pixels are `phase` and multiples of `step`.
     """
     inside = detector.convolution is Convolution.SENSOR
     weights, shift = (np.ones((1, 1), np.int64), 0) if inside else (kernel.array, kernel.shift)
     zero = 1 << (detector.sample_bits - 1) if inside else 0
     factors, sources = _taps(table.masked, detector, weights, stride)
     offset, gain = (one.ravel().astype(np.int64) for one in (table.offset, table.gain))
-    pixels = _Pixels(mean.ravel(), np.maximum(noise.ravel(), _LEAST), offset, gain, zero, detector.full_scale)
+    noise = np.maximum(noise.ravel(), _LEAST * step)
+    pixels = _Pixels(mean.ravel(), noise, offset, gain, zero, detector.full_scale, step, phase)
     used = np.zeros(mean.size + 1, np.bool_)
     used[sources[factors != 0]] = True
     means, variances = pixels.moments()
     noise_of_sum = np.sqrt((factors**2 * variances[sources]).sum(axis=0))
     positions = factors.shape[1]
-    if float(pixels.noise[used[:-1]].max(initial=0)) <= NARROW:
+    if float(pixels.noise[used[:-1]].max(initial=0)) <= NARROW * step:
         length = 1 << math.ceil(math.log2(2 * _WIDTH * float(noise_of_sum.max()) + 64))
         most = max(1, _WORK // (length * len(factors)))
         some = np.sort(np.random.default_rng(0).permutation(positions)[:most])
         return _by_code(pixels, factors[:, some], sources[:, some], shift, length, positions)
-    unit, step = 1 << shift, math.gcd(*weights.ravel().tolist()) or 1
-    rounding = max(0.0, 1 - (step / unit) ** 2) / 12
+    unit, divisor = 1 << shift, math.gcd(*weights.ravel().tolist()) or 1
+    rounding = max(0.0, 1 - (divisor / unit) ** 2) / 12
     return Responses(
         positions=positions,
         mean=(factors * means[sources]).sum(axis=0) / unit,
@@ -107,12 +116,15 @@ class _Pixels:
     gain: _Integers
     zero: int
     full_scale: int
+    step: int
+    phase: int
 
     def shown(self, some: slice | npt.NDArray[np.intp]) -> tuple[_Integers, Floats]:
         """(values behind the correction less `zero`, their probabilities), both [pixels, codes]."""
         mean, noise = self.mean[some, None], self.noise[some, None]
-        reach = math.ceil(_WIDTH * float(noise.max())) + 1
-        codes = np.rint(mean).astype(np.int64) + np.arange(-reach, reach + 1)
+        reach = math.ceil(_WIDTH * float(noise.max()) / self.step) + 1
+        middle = np.rint((mean - self.phase) / self.step).astype(np.int64)
+        codes = self.phase + self.step * (middle + np.arange(-reach, reach + 1))
         parts = np.exp(-0.5 * np.square((codes - mean) / noise))
         codes = (np.clip(codes, 0, self.full_scale) - self.offset[some, None]) * self.gain[some, None]
         codes = (codes + (1 << (GAIN_FRACTION_BITS - 1))) >> GAIN_FRACTION_BITS
@@ -121,7 +133,7 @@ class _Pixels:
     def moments(self) -> tuple[Floats, Floats]:
         """(mean, variance) of every value that is shown, the constant last."""
         means, variances = np.full(self.mean.size + 1, -float(self.zero)), np.zeros(self.mean.size + 1)
-        step = max(1, int(_STRIP / (2 * _WIDTH * self.noise.max() + 4)))
+        step = max(1, int(_STRIP / (2 * _WIDTH * self.noise.max() / self.step + 4)))
         for start in range(0, self.mean.size, step):
             some = slice(start, start + step)
             values, parts = self.shown(some)

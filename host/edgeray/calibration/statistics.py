@@ -26,12 +26,16 @@ class Moments:
     count : frames taken.
     mean : float64[rows, columns], codes.
     at_zero, at_full : int64[rows, columns]: frames in which the pixel was 0, or full scale.
+    step, phase : all pixels that were not at these are `phase` and multiples of `step`, which is more than 1 where the
+        board amplifies whole codes.
     """
 
     def __init__(self, shape: tuple[int, int], full_scale: int) -> None:
         self.count, self._full_scale = 0, full_scale
         self.mean, self._squares = np.zeros(shape), np.zeros(shape)
         self.at_zero, self.at_full = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        self._reference: int | None = None
+        self._divisor = 0
 
     def take(self, pixels: npt.NDArray[np.integer]) -> None:
         """One frame, integers[rows, columns], codes."""
@@ -41,6 +45,20 @@ class Moments:
         self._squares += delta * (pixels - self.mean)
         self.at_zero += pixels == 0
         self.at_full += pixels == self._full_scale
+        if self._divisor != 1:
+            inside = pixels[(pixels > 0) & (pixels < self._full_scale)].astype(np.int64)
+            if self._reference is None and inside.size:
+                self._reference = int(inside[0])
+            if self._reference is not None:
+                self._divisor = int(np.gcd.reduce(inside - self._reference, initial=self._divisor))
+
+    @property
+    def step(self) -> int:
+        return self._divisor or 1
+
+    @property
+    def phase(self) -> int:
+        return (self._reference or 0) % self.step
 
     @property
     def noise(self) -> Floats:

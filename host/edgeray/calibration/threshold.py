@@ -116,7 +116,7 @@ def expected(calibration: "Calibration", kernel: Kernel, stride: int, kind: Fram
         )
     table, detector = calibration.correction_table(), calibration.detector
     noise = shrunk(step.noise, calibration.good, step.provenance.nimages - 1)
-    return responses(step.mean, noise, table, detector, kernel, stride)
+    return responses(step.mean, noise, table, detector, kernel, stride, step=step.step, phase=step.phase)
 
 
 def lowest(found: Responses, sigmas: float, *, positive: bool) -> int:

@@ -35,6 +35,7 @@ from tests.file_series import (
     stream,
     write,
 )
+from tests.host_streams import ids
 
 
 @pytest.fixture
@@ -212,8 +213,12 @@ def test_a_description_has_si_units(tmp_path: Path) -> None:
         found.save_pyfai(tmp_path / "other.h5", DETECTOR, stride=4)
 
 
-def test_several_consumers_follow_one_file(recording: Path) -> None:
+def test_one_file_can_be_read_again_and_again(tmp_path: Path, recording: Path) -> None:
     first, second = Collected(), Collected()
+    files.convert(recording, tmp_path / "run.nxs")
+    for path in (recording, tmp_path / "run.nxs"):
+        with files.read(path) as run:
+            assert [[frame.image_id for frame in run] for _ in range(2)] == [ids(frames_in(recording.read_bytes()))] * 2
     with files.read(recording) as run:
         assert run.play(first, second).received == 21
         assert run.play(first).received == 21

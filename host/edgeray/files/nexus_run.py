@@ -68,6 +68,10 @@ class NexusRun(Run):
     def close(self) -> None:
         self._file.close()
 
+    def __iter__(self) -> Iterator[Frame]:
+        for frames in self._batches():
+            yield from frames
+
     def play(self, *consumers: Consumer) -> Ledger:
         ledger = self.ledger
         with contextlib.ExitStack() as ends:

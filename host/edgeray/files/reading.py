@@ -4,11 +4,13 @@ NAME.nxs, NAME.edgeray -> [read] -> Run -> header, frames, ledger; play -> any C
 """
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgeray import settings_file
 from edgeray.closing import Closing
 from edgeray.consumer import Consumer
+from edgeray.decoder import Frame
 from edgeray.files.errors import FileReadError, reason
 from edgeray.files.part import SUFFIX
 from edgeray.ledger import Ledger
@@ -39,6 +41,10 @@ class Run(Closing):
     path: Path
     kind: str
     header: SeriesHeader
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """Its frames, read as they are asked for, from the first on. Raises FileReadError where it is damaged."""
 
     @abstractmethod
     def play(self, *consumers: Consumer) -> Ledger:
@@ -82,6 +88,10 @@ class RecordedRun(Run):
         self.path = path
         with replay(path) as begun:
             self.header = begun.header
+
+    def __iter__(self) -> Iterator[Frame]:
+        with replay(self.path) as played:
+            yield from played
 
     def play(self, *consumers: Consumer) -> Ledger:
         with replay(self.path, consumers) as played:

@@ -210,7 +210,7 @@ def test_computed_gaps_are_never_among_the_measured(tmp_path: Path) -> None:
     given = tables(None, path)
     assert [device.perovskite for device in given.gaps] == ["RbPbI3", "RbPbBr3"]
     assert any("gaps.csv, row 4, is left out" in remark for remark in given.remarks)
-    names = samples(given.everything, TARGETS["band_gap_ev"]).names
+    names = [device.perovskite for device in samples(given.everything, TARGETS["band_gap_ev"]).devices]
     assert "RbPbI3" in names
     assert "RbPbBr3" not in names
     wrong = written(tmp_path / "wrong.csv", headings[:3], ("RbPbI3", 1.9, "guess"), ("RbPbI3", 99, "DFT"))

@@ -33,7 +33,7 @@ def made(x: Floats, y: Floats, material: Iterable[int]) -> Samples:
     names = tuple(f"z_{column}" for column in range(x.shape[1]))
     target = Target("band_gap_ev", "made", "eV", False, names)
     labels = np.array([f"m{number:03d}" for number in material])
-    return Samples(target, x, y, labels, np.ones(len(y)), tuple(labels), (Device(perovskite="x"),) * len(y))
+    return Samples(target, x, y, labels, np.ones(len(y)), (Device(perovskite="x"),) * len(y))
 
 
 def test_no_material_is_in_both_halves() -> None:

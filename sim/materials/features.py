@@ -102,7 +102,6 @@ class Samples:
     y : (n,) as the models see it: the logarithm where the target's is.
     material : (n,) what must not be in both halves of a split.
     weight : (n,) 1, or less.
-    names : (n,) of the rows.
     devices : the row's, or the first of the material's.
     """
 
@@ -111,7 +110,6 @@ class Samples:
     y: Floats
     material: Texts
     weight: Floats
-    names: tuple[str, ...]
     devices: tuple[Device, ...]
 
     @property
@@ -124,7 +122,7 @@ class Samples:
         indices = np.flatnonzero(kept)
         return replace(
             self, x=self.x[kept], y=self.y[kept], material=self.material[kept], weight=self.weight[kept],
-            names=tuple(self.names[i] for i in indices), devices=tuple(self.devices[i] for i in indices),
+            devices=tuple(self.devices[i] for i in indices),
         )  # fmt: skip
 
 
@@ -153,7 +151,6 @@ def samples(devices: Sequence[Device], target: Target, *, with_gain: bool = True
     return Samples(
         target, x, y, np.array([group[0].material for group in groups]),
         np.array([max(weight(device, target) for device in group) for group in groups]),
-        tuple(min((device.perovskite for device in group), key=len) for group in groups),
         tuple(group[0] for group in groups),
     )  # fmt: skip
 

@@ -91,6 +91,6 @@ def correlation(devices: Sequence[Device], one: str, other: str, seed: int) -> C
 
 def _by_material(devices: Sequence[Device]) -> pd.DataFrame:
     """A row a material: the means of what its devices are known for."""
-    halides = [device for device in devices if device.composition is not None and not device.flagged("OXIDE")]
+    halides = [device for device in devices if not device.flagged("OXIDE")]
     table = pd.DataFrame([values_of([device], CORRELATED) for device in halides], columns=list(CORRELATED))
     return table.groupby([device.material for device in halides]).mean()

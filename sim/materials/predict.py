@@ -21,7 +21,7 @@ import joblib
 import numpy as np
 
 from sim.materials.composition import Composition, parse
-from sim.materials.errors import CompositionError, MaterialsError
+from sim.materials.errors import CompositionError, MaterialsError, SchemaError
 from sim.materials.features import COMPOSITION, LABELS, TARGETS, Floats, Samples, features_of, samples
 from sim.materials.models import BASELINE, Model, fit, installed
 from sim.materials.published import TABLE, tables
@@ -162,6 +162,8 @@ def predict(formula: str, *, table: Path | None = None) -> Prediction:
 def forecaster(table: Path | None = None, gaps: Path | None = None, lattices: Path | None = None) -> Forecaster:
     """The models of what is published and of the user's tables, from build/materials where they were fitted before.
 
+    A table is read once a process.
+
     Raises SchemaError, MaterialsError.
     """
     known = tables(table, gaps, lattices).everything
@@ -183,7 +185,7 @@ def forecaster(table: Path | None = None, gaps: Path | None = None, lattices: Pa
 
 
 def is_fitted(table: Path | None = None, gaps: Path | None = None, lattices: Path | None = None) -> bool:
-    """Whether build/materials has these tables' models, so that `forecaster` is quick. Raises OSError for no table."""
+    """Whether build/materials has these tables' models, so that `forecaster` is quick. Raises SchemaError."""
     return _kept(table, gaps, lattices).exists()
 
 
@@ -267,7 +269,10 @@ def _fingerprint(given: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     code = [Path(__file__).parent / f"{name}.py" for name in CODE]
     for path in (*code, TABLE, *given):
-        digest.update(path.read_bytes())
+        try:
+            digest.update(path.read_bytes())
+        except OSError as error:
+            raise SchemaError(f"{path} cannot be read: {error.strerror}") from None
     for package in ("numpy", "scikit-learn", "xgboost-cpu", "xgboost"):
         try:
             digest.update(f"{package}{version(package)}".encode())

@@ -40,7 +40,7 @@ class Tables:
 
 @lru_cache
 def devices(table: Path | None = None) -> tuple[Device, ...]:
-    """Every row of the project's table, and after them those of `table`. Raises SchemaError."""
+    """Every row of the project's table, and after them those of `table`, read once a process. Raises SchemaError."""
     return read(TABLE) + (read(table) if table is not None else ())
 
 

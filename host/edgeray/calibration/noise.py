@@ -9,6 +9,7 @@ code decides how often a threshold is passed: the distribution of S is then comp
 is a Gaussian.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -32,6 +33,9 @@ _WORK = 1 << 28
 """Numbers gone through code by code: some ten seconds."""
 _STRIP = 1 << 20
 """Numbers worked on at a time."""
+
+_NODES = [(node / 2, weight / 2) for node, weight in zip(*np.polynomial.legendre.leggauss(4), strict=True)]
+"""Gauss' places and weights of the mean over a step, -1/2 to 1/2."""
 
 _Integers = npt.NDArray[np.int64]
 
@@ -73,11 +77,13 @@ def responses(
     *,
     step: int = 1,
     phase: int = 0,
+    roundings: int = 1,
 ) -> Responses:
     """Responses of `kernel` to pixels of this mean and noise, float64[rows, columns], codes, behind the correction.
 
     Positions are those of `detector.frame_shape(stride)` without the guard ring. A sensor that convolves has a kernel
-    of one pixel, whose half of full scale is 0. Before the correction pixels are `phase` and multiples of `step`.
+    of one pixel, whose half of full scale is 0. Before the correction pixels are `phase` and multiples of `step`,
+    the sum of so many samples that were each rounded to whole ones.
     """
     inside = detector.convolution is Convolution.SENSOR
     weights, shift = (np.ones((1, 1), np.int64), 0) if inside else (kernel.array, kernel.shift)
@@ -85,7 +91,7 @@ def responses(
     factors, sources = _taps(table.masked, detector, weights, stride)
     offset, gain = (one.ravel().astype(np.int64) for one in (table.offset, table.gain))
     noise = np.maximum(noise.ravel(), _LEAST * step)
-    pixels = _Pixels(mean.ravel(), noise, offset, gain, zero, detector.full_scale, step, phase)
+    pixels = _Pixels(mean.ravel(), noise, offset, gain, zero, detector.full_scale, step, phase, roundings)
     used = np.zeros(mean.size + 1, np.bool_)
     used[sources[factors != 0]] = True
     means, variances = pixels.moments()
@@ -118,6 +124,7 @@ class _Pixels:
     full_scale: int
     step: int
     phase: int
+    roundings: int
 
     def shown(self, some: slice | npt.NDArray[np.intp]) -> tuple[_Integers, Floats]:
         """(values behind the correction less `zero`, their probabilities), both [pixels, codes]."""
@@ -125,10 +132,23 @@ class _Pixels:
         reach = math.ceil(_WIDTH * float(noise.max()) / self.step) + 1
         middle = np.rint((mean - self.phase) / self.step).astype(np.int64)
         codes = self.phase + self.step * (middle + np.arange(-reach, reach + 1))
-        parts = np.exp(-0.5 * np.square((codes - mean) / noise))
+        parts = self._chances(codes - mean, noise)
         codes = (np.clip(codes, 0, self.full_scale) - self.offset[some, None]) * self.gain[some, None]
         codes = (codes + (1 << (GAIN_FRACTION_BITS - 1))) >> GAIN_FRACTION_BITS
         return np.clip(codes, 0, self.full_scale) - self.zero, parts / parts.sum(axis=1, keepdims=True)
+
+    def _chances(self, deviations: npt.NDArray[np.floating], noise: Floats) -> Floats:
+        """A Gaussian, rounded: what the rounding adds to the noise is evenly spread, with no tails of its own."""
+        if noise.max() > NARROW * self.step:
+            return np.exp(-0.5 * np.square(deviations / noise))
+        added = self.roundings * self.step**2 / 12
+        # Noise under a step is no sum of such parts; some Gaussian has to be left.
+        gaussian = np.sqrt(np.maximum(noise**2 - added, noise**2 / 8))
+        parts = np.zeros(deviations.shape)
+        for nodes in itertools.product(_NODES, repeat=self.roundings):
+            off, share = sum(node for node, _ in nodes), math.prod(weight for _, weight in nodes)
+            parts += share * np.exp(-0.5 * np.square((deviations + off * self.step) / gaussian))
+        return parts
 
     def moments(self) -> tuple[Floats, Floats]:
         """(mean, variance) of every value that is shown, the constant last."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeray import settings_file
 from edgeray.calibration.errors import CalibrationError
 from edgeray.calibration.noise import Responses, responses, shrunk
 from edgeray.calibration.provenance import Provenance, expose
@@ -116,7 +117,11 @@ def expected(calibration: "Calibration", kernel: Kernel, stride: int, kind: Fram
         )
     table, detector = calibration.correction_table(), calibration.detector
     noise = shrunk(step.noise, calibration.good, step.provenance.nimages - 1)
-    return responses(step.mean, noise, table, detector, kernel, stride, step=step.step, phase=step.phase)
+    settings = settings_file.parse(step.provenance.settings, detector, "the calibration's settings")
+    roundings = 2 if settings.cds_enabled else 1
+    return responses(
+        step.mean, noise, table, detector, kernel, stride, step=step.step, phase=step.phase, roundings=roundings
+    )
 
 
 def lowest(found: Responses, sigmas: float, *, positive: bool) -> int:

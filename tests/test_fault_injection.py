@@ -6,14 +6,15 @@ split and decoded in chunks of any size. Every packet, frame and count is compar
 
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from edgeray.capture import Series
 from edgeray.decoder import Decoder, Frame
+from edgeray.intake import Intake
 from edgeray.protocol.packets import MAX_PAYLOAD, OVERHEAD, PacketType
 from edgeray.replay import Replay
 from edgeray.splitter import Packet, Splitter
@@ -34,7 +35,7 @@ class Receiver:
 
     def __init__(self, *, plain: bool, max_payload: int) -> None:
         self.splitter = Splitter(max_payload, plain=plain)
-        self.series = Series(self.splitter.counts)
+        self.series = Intake(self.splitter.counts)
         self.series.decoder = Decoder(self.series.ledger, plain=plain, threads=1)
         self.packets: list[Packet] = []
         self.held = 0
@@ -130,7 +131,7 @@ def run(seed: int, kind: str, *, plain: bool, byte_by_byte: bool = False) -> "Ro
         assert not misnumbered
         assert not out.confirmed or ledger.lost_on_link == len(numbers) - len(frames)
     if max_payload == MAX_PAYLOAD and wanted and not rescued and not seed % 10:
-        again = Replay(BytesIO(stream), "damaged")
+        again = Replay(BytesIO(stream), Path("damaged"), ())
         assert [one.image_id for one in again] == [one.image_id for one in out.frames]
         assert again.ledger == ledger
     arrived = set(map(id, truth.whole))

@@ -42,6 +42,11 @@ class Intake:
         self._damaged, self._skipped = counts.crc_bad + counts.header_bad, counts.bytes_skipped
 
     @property
+    def is_followed(self) -> bool:
+        """Whether there are consumers."""
+        return bool(self._consumers)
+
+    @property
     def wants_bytes(self) -> bool:
         """Whether a consumer takes the bytes of the link."""
         return any(type(one).take_bytes is not Consumer.take_bytes for one in self._consumers)

@@ -54,16 +54,12 @@ class Notes:
         self.first: Meta | None = None
 
     def note(self, packet: Packet) -> None:
-        """Remember what a REPLY says, and the first META.
-
-        Counts of the board are those of the series only where no frame came after them.
-        """
-        if packet.type != PacketType.REPLY:
-            for address in _COUNTS:
-                self.registers.pop(address, None)
+        """Remember what a REPLY says, and the first META; counts of the board before that are of no series here."""
         if packet.type == PacketType.META and self.first is None:
             with contextlib.suppress(ValueError):
                 self.first = Meta.unpack(packet.payload)
+                for address in _COUNTS:
+                    self.registers.pop(address, None)
         if packet.type == PacketType.REPLY and len(packet.payload) == REPLY.size:
             fields_ = REPLY.unpack(packet.payload)
             if fields_["status"] == ReplyStatus.OK:

@@ -129,4 +129,5 @@ def _begin(path: Path, meta: Meta, intake: Intake, notes: Notes) -> None:
     if meta.register_map_hash != register_map_hash():
         theirs, ours = meta.register_map_hash, register_map_hash()
         raise VersionMismatch(f"register map in {str(path)!r}", f"{theirs:#010x}", f"{ours:#010x}")
-    intake.begin(notes.header(path, meta))
+    if intake.is_followed:
+        intake.begin(notes.header(path, meta))

@@ -55,6 +55,7 @@ class ReplayChannel(Closing):
         try:
             self._meta = self._first_meta()
             self._registers = self._notes.fill(self._meta)
+            self._head = self._notes
         except BaseException:
             self._file.close()
             raise
@@ -73,10 +74,11 @@ class ReplayChannel(Closing):
 
     def header(self, nimages: int) -> SeriesHeader:
         """Header of the series, of which `nimages` frames are asked for."""
-        return replace(self._notes.header(self.path, self._meta), nimages=nimages)
+        return replace(self._head.header(self.path, self._meta), nimages=nimages)
 
     def _start(self) -> None:
         self._file.seek(0)
+        self._notes = Notes()
         self._armed, self._ended = True, False
         self._number, self._most = -1, self._registers[_NIMAGES]
         self._dropped = 0

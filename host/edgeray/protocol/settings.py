@@ -81,7 +81,7 @@ class Settings:
         """
         try:
             said = {
-                one.name: type(one.default)(values[BY_NAME[one.name].address])
+                one.name: type(getattr(cls, one.name))(values[BY_NAME[one.name].address])
                 for one in fields(cls)
                 if one.name != "kernel"
             }

@@ -30,7 +30,6 @@ LEDGER = {
     "n_bytes_skipped": "bytes_skipped",
 }  # fmt: skip
 """Name in the file -> member of Ledger."""
-ENTRY = "/entry"
 DETECTOR = "/entry/instrument/detector"
 COLLECTION = f"{DETECTOR}/collection"
 CONFIGURATION = "/entry/process/configuration/data"

@@ -18,7 +18,7 @@ from sim.materials.features import (
     TARGETS,
     implies_gain,
 )
-from sim.materials.findings import MEASURED, PAPER_GAPS, Claim, check
+from sim.materials.findings import PAPER_GAPS, Claim, check
 from sim.materials.importance import pearson
 from sim.materials.models import Model, fit, left_out
 from sim.materials.predict import SEED, SLOW, Forecaster
@@ -242,8 +242,6 @@ def findings_part(done: Study, claims: Sequence[Claim]) -> Part:
                 tolerance=0.05)
         for name, value in done.held_out.get("band_gap_ev", {}).items()
     ]  # fmt: skip
-    if findings:
-        findings.append(Finding("the same, measured", MEASURED["band_gap_ev"], MEASURED["band_gap_ev"], "eV"))
     shown = [Picture("held-out", pictures.held_out(done), "(m-F-PEA)2PbI4, held out.")] if done.held_out else []
     tables = [Rows(f"{_capital(claim.verdict)}: {claim.paper}", ["on these data"], [[claim.here]]) for claim in claims]
     return Part("The paper's findings", text, findings, shown, tables)

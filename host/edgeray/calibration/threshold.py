@@ -33,8 +33,8 @@ COUNTED = 100
 """False edges that a check should see: it also looks at a lower threshold, where there are so many."""
 NIMAGES = 1000
 MODEL = 0.25
-"""What the Gaussian prediction may be off by, as part of it, beside the counts' own scatter: noise of real pixels is
-bounded by their codes, and known from a series of its own."""
+"""What a prediction may be off by, as part of it, beside the counts' own scatter: pixels' noise is known from a series,
+and not quite a Gaussian."""
 
 
 @dataclass(frozen=True, kw_only=True)

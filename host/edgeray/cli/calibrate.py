@@ -64,7 +64,7 @@ def dark(
     ] = OUTLIER,
     pedestal: Annotated[
         int | None,
-        typer.Option(min=0, help="Codes that corrected pixels show without X-rays [default: by noise]."),
+        typer.Option(min=0, help="Codes that corrected pixels show without X-rays (default: by noise)."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -156,7 +156,8 @@ def mask(
     calibration = before.with_mask(UserMask(bad=bad, ignored=ignored, provenance=provenance)).save(file)
     rows = [(bit.name.lower(), _places(_has(calibration, bit))) for bit in (*FOUND, PixelMask.USER) if bit.name]
     rows.append(("guard ring", f"{_has(calibration, PixelMask.GAP).sum()} pixels"))
-    _report("mask", calibration, provenance, rows, as_json, [])
+    remarks = [f"thresholds of {file} are gone: take them again with this mask"] if before.thresholds else []
+    _report("mask", calibration, provenance, rows, as_json, remarks)
 
 
 @app.command()
@@ -167,7 +168,7 @@ def threshold(
     kernel: Annotated[
         list[str] | None,
         typer.Option(
-            "--kernel", "-k", help="Kernel; repeatable. [default: the board's]", autocompletion=complete_kernel
+            "--kernel", "-k", help="Kernel; repeatable (default: the board's).", autocompletion=complete_kernel
         ),
     ] = None,
     sigmas: Annotated[float, typer.Option(help="Standard deviations of a response that stay under it.")] = SIGMAS,

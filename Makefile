@@ -31,7 +31,7 @@ help:
 	@echo "make witness     the UART's recorded line, read by sigrok (installed by apt-get where possible)"
 	@echo "make test-slow   sweeps that take longer, a million faults, fuzzing"
 	@echo "make bench       bits on the wire, decoders, gateware and virtual board beside their peers; results in out/bench"
-	@echo "                 IMAGES=folder measures its images too, PARTS=\"wire decode board gateware growth\" chooses"
+	@echo "                 IMAGES=folder measures its images too, PARTS=\"wire decode board gateware growth files\" chooses"
 	@echo "make paper       the results of the in-sensor computing paper again, beside its numbers; the page in out/paper"
 	@echo "                 IMAGES=folder counts kept pixels and bits of its images too, MATERIAL=name or file of the crystal"
 	@echo "make explore     kernel, threshold, gain, bits and dose against edges and bits; page and settings in out/explore"

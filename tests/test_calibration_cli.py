@@ -11,6 +11,7 @@ import pytest
 import edgeray
 from edgeray.calibration import Calibration
 from edgeray.cli import main
+from edgeray.protocol.registers import ReadoutMode
 from edgeray.protocol.settings import Settings
 from hdl.params import Params
 from sim.detector.array import Twin
@@ -97,8 +98,9 @@ class SteadyBoard(FakeBoard):
 
     def packets(self, number: int) -> bytes:
         values = 2000 + np.random.default_rng(number).integers(-3, 4, (DETECTOR.rows, DETECTOR.columns))
-        sent = frame_packets(DETECTOR, number, values, threshold=1, generation=self.generation % 4, log2_rows=3)
-        meta = meta_packet(DETECTOR, number, generation=self.generation % 4, edge_threshold=1)
+        generation = self.generation % 4
+        sent = frame_packets(DETECTOR, number, values, raw=True, generation=generation, log2_rows=3)
+        meta = meta_packet(DETECTOR, number, generation=generation, readout_mode=ReadoutMode.RAW)
         return b"".join([meta, *sent])
 
 
@@ -116,6 +118,14 @@ def test_lost_frames_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert main([*map(str, words)]) == 4
         assert "only 17 of 20" in capsys.readouterr().err
     assert file.read_bytes() == before
+
+
+def test_frames_that_are_no_raw_pixels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As from a recording of edges, which shows what it holds whatever mode is asked for."""
+    with served(FakeBoard()) as one:
+        assert main(["calibrate", "dark", "-d", one.url, "-o", str(tmp_path / "cal.h5"), "-n", "20"]) == 1
+    assert "are not raw pixels without correction" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -173,13 +173,22 @@ def check_rails(railed: int, frames: int, detector: Detector) -> None:
 def measure_raw(
     device: "Device", nimages: int, parents: dict[str, str], kind: FrameKind, consumers: Sequence[Consumer]
 ) -> tuple[Moments, Provenance, float, int]:
-    """(moments, provenance, drift, railed) of `nimages` raw frames without correction; see `Dark` and `expose`."""
+    """(moments, provenance, drift, railed) of `nimages` raw frames without correction; see `Dark` and `expose`.
+
+    Raises CalibrationError where the frames are others, as in a recording.
+    """
     detector = device.detector
     moments = Moments((detector.rows, detector.columns), detector.full_scale)
     ends = Moments((detector.rows, detector.columns), 0), Moments((detector.rows, detector.columns), 0)
     quarter = nimages // 4
 
     def take(frame: Frame) -> None:
+        # A recording shows what it was recorded with, whatever is asked of it.
+        if frame.meta.readout_mode != ReadoutMode.RAW or frame.meta.correction_enabled:
+            raise CalibrationError(
+                f"the frames of {device.url!r} are not raw pixels without correction, which a calibration is made of: "
+                "record them with readout_mode=raw correction_enabled=off"
+            )
         moments.take(frame.values)
         if frame.image_id < quarter:
             ends[0].take(frame.values)

@@ -190,6 +190,11 @@ def test_weights_and_what_is_left_out() -> None:
     assert len(gaps.y) == gaps.materials == 13
 
 
+def test_a_composite_without_a_formula_has_no_composition() -> None:
+    (composite,) = find("(BA2PbBr4)0.5FAPbI3")  # two phases: its name reads as a formula, but the cell is empty
+    assert composite.composition is None
+
+
 def test_sensitivities_that_imply_gain() -> None:
     plain = Device(perovskite="x", sensitivity_uc_gy_cm2=8001)
     narrow = Device(perovskite="x", sensitivity_uc_gy_cm2=8001, band_gap_ev=1.2)

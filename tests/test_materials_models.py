@@ -206,6 +206,9 @@ def test_ranking(linear: Forecaster) -> None:
     assert near.candidates[0].estimate.value == inside[-1]
     limits = [one.estimate.value for one in rank(linear, "detection_limit_ugy_s", formulas[:4]).candidates]
     assert limits == sorted(limits)
+    computed = Device(perovskite="MAPbI3", formula_normalised="MAPbI3", band_gap_dft_ev=2.46)
+    (unknown,) = rank(Forecaster([computed], linear.forecasts), "band_gap_ev", ["MAPbI3"]).candidates
+    assert not unknown.published  # nobody measured it there
     with pytest.raises(MaterialsError, match="no model of"):
         rank(linear, "price", formulas)
     with pytest.raises(MaterialsError, match="more than"):

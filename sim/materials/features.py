@@ -186,6 +186,11 @@ def implies_gain(device: Device) -> bool:
     return device.sensitivity_uc_gy_cm2 is not None and device.sensitivity_uc_gy_cm2 > gain_free_limit(device)
 
 
+def measured(device: Device) -> bool:
+    """Whether something that is predicted was measured of it; a computed gap alone does not count."""
+    return any(getattr(device, key) is not None for key in TARGETS)
+
+
 def features_of(composition: Composition, known: Iterable[Device], names: Sequence[str]) -> Floats:
     """(1, features) of a formula; what a published material of that composition is known for is taken from `known`."""
     same = [device for device in known if device.material == composition.key]

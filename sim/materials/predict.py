@@ -22,7 +22,7 @@ import numpy as np
 
 from sim.materials.composition import Composition, parse
 from sim.materials.errors import CompositionError, MaterialsError, SchemaError
-from sim.materials.features import COMPOSITION, LABELS, TARGETS, Floats, Samples, features_of, samples
+from sim.materials.features import COMPOSITION, LABELS, TARGETS, Floats, Samples, features_of, measured, samples
 from sim.materials.models import BASELINE, Model, fit, installed
 from sim.materials.published import TABLE, tables
 from sim.materials.schema import Device
@@ -131,7 +131,7 @@ class Forecaster:
         spread = self._spread()
         for device in self.known:
             other = device.composition
-            if other is None or device.flagged("OXIDE"):
+            if other is None or device.flagged("OXIDE") or not measured(device):
                 continue
             distances.setdefault(other.key, _distance(composition, other, spread))
             names[other.key] = min(names.get(other.key, device.perovskite), device.perovskite, key=len)

@@ -10,6 +10,7 @@ from itertools import product
 
 from sim.materials.composition import parse
 from sim.materials.errors import MaterialsError
+from sim.materials.features import measured
 from sim.materials.predict import Estimate, Forecaster
 
 SPACE = (
@@ -77,7 +78,7 @@ def rank(forecaster: Forecaster, key: str, formulas: Sequence[str], near: float 
     if key not in forecaster.forecasts:
         known = ", ".join(forecaster.forecasts)
         raise MaterialsError(f"there is no model of {key!r} to rank by; there are {known}")
-    published = {device.material for device in forecaster.known}
+    published = {device.material for device in forecaster.known if measured(device)}
     found = []
     for formula in formulas:
         prediction = forecaster.predict(formula, (key,))

@@ -106,14 +106,8 @@ class Device(BaseModel):
 
     @cached_property
     def composition(self) -> Composition | None:
-        """From the formula, or from the name or the paper's "Molecular Structure", where that is one; else None."""
-        for text in (self.formula_normalised, self.perovskite, self.structure):
-            if text:
-                try:
-                    return parse(text)
-                except CompositionError:
-                    continue
-        return None
+        """Of the formula; None where there is none."""
+        return parse(self.formula_normalised) if self.formula_normalised else None
 
     @property
     def material(self) -> str:
@@ -269,10 +263,23 @@ def _device(
     number: int, row: Mapping[str, str], headings: Sequence[str], keys: Sequence[str]
 ) -> tuple[Device | None, list[str]]:
     values: dict[str, Any] = {key: cell.strip() for key, cell in row.items() if cell.strip().casefold() not in EMPTY}
+    if "formula_normalised" not in keys:
+        values["formula_normalised"] = _formula(values)
     try:
         return Device(row=number, **values), []
     except ValidationError as error:
         return None, [f"row {number}, {text}" for text in _texts(error, dict(zip(keys, headings, strict=True)))]
+
+
+def _formula(values: Mapping[str, Any]) -> str | None:
+    """In a table without a column of formulas, as the paper's: the name or the "Molecular Structure" where it is one."""
+    for text in (values.get("perovskite"), values.get("structure")):
+        try:
+            if text:
+                return parse(text).text
+        except CompositionError:
+            continue
+    return None
 
 
 def _texts(error: ValidationError, heading: Mapping[str, str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ DATA ?=
 GAPS ?=
 LATTICES ?=
 
-.PHONY: help demo bitstream bitstreams program sim sim-netlist test test-slow lint formal witness bench paper explore materials docs clean
+.PHONY: help demo bitstream bitstreams program sim sim-netlist test test-slow lint formal witness bench paper explore materials wheel docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo "                 MATERIAL=name, file or formula, SCHEDULER=tcp://host:port of Dask, ARGUMENTS=\"--help\" for the rest"
 	@echo "make materials   published perovskite detectors, models of them and what these are worth; the page in out/materials"
 	@echo "                 DATA=file.csv adds detectors, GAPS=file.csv band gaps, LATTICES=file.csv unit cells"
+	@echo "make wheel       the host library for other machines, in dist/; it needs no FPGA tool"
 	@echo "make docs        write the generated pages in docs/ again"
 	@echo "make clean       remove what was built, not the virtual environment"
 
@@ -126,5 +127,9 @@ docs: $(VENV)/.test
 	$(BIN)/python -m sim.specification docs/wire-format.md
 	$(BIN)/python -m boards docs docs/boards
 
+# What a measuring machine installs: pip install dist/edgeray-*.whl
+wheel: $(VENV)/bin/python
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
 clean:
-	rm -rf build out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis

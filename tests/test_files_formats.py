@@ -7,7 +7,7 @@ from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 import pytest
 import tifffile

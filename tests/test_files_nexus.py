@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import fabio  # type: ignore[import-untyped]
-import h5py  # type: ignore[import-untyped]
+import fabio
+import h5py
 import numpy as np
 import pytest
-from nexusformat.nexus import nxload  # type: ignore[import-untyped]
+from nexusformat.nexus import nxload
 from silx.io.nxdata.parse import get_default
 from silx.io.utils import open as silx_open
 

@@ -46,13 +46,13 @@ Outputs = Annotated[
 ]
 Count = Annotated[
     int | None,
-    typer.Option("--nimages", "-n", min=0, max=(1 << 32) - 1, help="Frames; 0: until Ctrl-C. [default: the setting]"),
+    typer.Option("--nimages", "-n", min=0, max=(1 << 32) - 1, help="Frames; 0: until Ctrl-C. (default: the setting)"),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 Timeout = Annotated[
     str | None,
-    typer.Option(help="Give up after this time without a frame, such as 30s. [default: 5 s and ten frames]"),
+    typer.Option(help="Give up after this time without a frame, such as 30s. (default: 5 s and ten frames)"),
 ]
 InstrumentFile = Annotated[
     Path | None, typer.Option("--instrument", help="TOML file on detector, beam and sample, for the data file.")

@@ -3,7 +3,7 @@
 import math
 from typing import Any, TypeAlias
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 
 Group: TypeAlias = h5py.Group

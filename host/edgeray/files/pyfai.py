@@ -6,7 +6,7 @@ Instrument, Detector -> [save] -> NAME.h5
 from datetime import UTC, datetime
 from pathlib import Path
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 
 from edgeray.files.errors import FileWriteError, reason

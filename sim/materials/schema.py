@@ -272,7 +272,7 @@ def _device(
 
 
 def _formula(values: Mapping[str, Any]) -> str | None:
-    """In a table without a column of formulas, as the paper's: the name or the "Molecular Structure" where it is one."""
+    """Of a table without a column of formulas, as the paper's: its name or "Molecular Structure", where one is."""
     for text in (values.get("perovskite"), values.get("structure")):
         try:
             if text:

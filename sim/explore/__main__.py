@@ -12,6 +12,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from edgeray import settings_file
 from edgeray.errors import EdgerayError
 from hdl.params import Params
+from sim.command import ended
 from sim.explore.bias import bias_curve
 from sim.explore.crystal import bias_part, compared, crystal_part, twin_sensitivity
 from sim.explore.errors import ExploreError
@@ -140,19 +141,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("out/explore"), help="folder of the results (out/explore)")
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 110)
-    try:
+
+    def explored() -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         console.print(f"{run(options, console)}")
-    except (EdgerayError, BuildError, BoardError) as error:
-        print(f"explore: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"explore: cannot write the results to {options.out}: {error.strerror}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("explore: interrupted, nothing was written", file=sys.stderr)
-        return 130
-    return 0
+
+    return ended("explore", explored, failures=(EdgerayError, BuildError, BoardError))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from edgeray.errors import EdgerayError
 from sim.bench.scenes import radiographs
+from sim.command import ended
 from sim.detector.errors import MaterialError
 from sim.detector.material import Material, load
 from sim.paper import blade, ct, device, gallery, kept, reticle, sensitivity, twin_on_board
@@ -88,19 +89,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("out/paper"), help="folder of the page (out/paper)")
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 110)
-    try:
+
+    def written() -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         console.print(f"{run(options.out, options.images, load(options.material), console)}")
-    except (SceneError, EdgerayError, BuildError, BoardError) as error:
-        print(f"paper: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"paper: cannot write the results to {options.out}: {error.strerror}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("paper: interrupted; images that were measured are not measured again", file=sys.stderr)
-        return 130
-    return 0
+
+    return ended(
+        "paper",
+        written,
+        failures=(SceneError, EdgerayError, BuildError, BoardError),
+        interrupted="images that were measured are not measured again",
+    )
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ While it is written the file is in HDF5's SWMR mode: readers can follow, and wha
 
 from typing import Any
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 import numpy.typing as npt
 
 from edgeray.files import layout
 from edgeray.files.batch import NUMBERS, Batch
 from edgeray.files.frame_writer import FrameWriter, Stored
-from edgeray.files.h5 import CACHED_CHUNKS, Column, group
+from edgeray.files.h5 import Column, group
 from edgeray.files.layout import COLLECTION, DETECTOR, LEDGER
 from edgeray.files.times import Times, TimeSource
 from edgeray.ledger import Ledger
@@ -41,10 +41,10 @@ class NexusWriter(FrameWriter):
             raise
 
     def _ballast(self, header: SeriesHeader) -> int:
-        # A chunk of frames whose pixels are all edges (two bytes each, and six as events), CACHED_CHUNKS of them that
-        # HDF5 holds back, one of audit frames; and those of the columns without pixels.
+        # A chunk of frames whose pixels are all edges: two bytes each, four as events, two in audit frames. As much
+        # again may have got a place in the file and could not be written. And the columns without pixels.
         pixels = header.detector.rows * header.detector.columns
-        return (1 << 20) + self._chunk * pixels * (8 + 2 * CACHED_CHUNKS + 2)
+        return (1 << 20) + 2 * self._chunk * pixels * (2 + 4 + 2)
 
     def _create(self, header: SeriesHeader) -> None:
         file, self._series = self._file, header
@@ -161,7 +161,7 @@ class NexusWriter(FrameWriter):
     def _write_events(self, batch: Batch, earlier: int, ticks: npt.NDArray[np.int64]) -> int:
         """Write the pixels that are not 0; returns how many there are."""
         flat, pixels = batch.values.ravel(), batch.values[0].size
-        places = np.flatnonzero(flat)
+        places = np.flatnonzero(flat != 0)  # of booleans: five times as fast as of numbers
         count, first = len(places), self._written["events"]
         counts = np.diff(np.searchsorted(places, np.arange(len(batch) + 1) * pixels))
         self._events["event_id"].put(first, places % pixels)

@@ -16,7 +16,7 @@ from sim.materials.errors import CompositionError, MaterialsError
 from sim.materials.features import LEAST_MATERIALS, TARGETS, Floats, Samples, Target, samples
 from sim.materials.findings import FAILS, HOLDS, check
 from sim.materials.importance import correlation, permuted
-from sim.materials.models import BASELINE, MODELS, Model, fit, folds, installed
+from sim.materials.models import BASELINE, MODELS, Model, fit, folds, installed, left_out
 from sim.materials.predict import Forecast, Forecaster, forecast, forecaster
 from sim.materials.published import Tables, devices
 from sim.materials.rank import expand, rank
@@ -213,6 +213,14 @@ def test_ranking(linear: Forecaster) -> None:
         rank(linear, "price", formulas)
     with pytest.raises(MaterialsError, match="more than"):
         expand(["{a,b,c,d,e,f,g,h}" * 5])
+
+
+def test_models_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert set(installed()) == {"linear", "forest", "vectors"}
+    boosting, symbolic = left_out()
+    assert "xgboost is not installed (pip install 'edgeray[boosting]')" in boosting
+    assert "gplearn is not installed (pip install 'edgeray[symbolic]')" in symbolic
 
 
 def test_too_few_materials_make_no_model() -> None:

@@ -84,6 +84,7 @@ class NexusWriter(FrameWriter):
         self._last_tick: int | None = None
         self._last_meta: Meta | None = None
         self._next = self._incomplete = 0
+        self._notes = {name: collection[name] for name in (*LEDGER, "n_saved", "ledger_confirmed", "finished")}
         self._noted: dict[str, Any] = {}
         self._written = dict.fromkeys(("frames", "metas", "audits", "events"), 0)
 
@@ -203,7 +204,7 @@ class NexusWriter(FrameWriter):
         values |= {"n_saved": stored.frames, "ledger_confirmed": stored.ledger.confirmed, "finished": finished}
         for name, value in values.items():
             if self._noted.get(name, 0) != value:
-                self._file[COLLECTION][name][()] = self._noted[name] = value
+                self._notes[name][()] = self._noted[name] = value
         if self._last_tick is not None:
             moment = self._series.time_of(self._last_tick + self._series.settings.count_time)
             for name in ("end_time", "end_time_estimated"):

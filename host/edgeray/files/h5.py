@@ -52,30 +52,34 @@ class Column:
         )  # fmt: skip
         self.dataset.attrs.update(attributes)
         self._shape, self._rows, self._length, self._identity = shape, rows, 0, self.dataset.id
+        # The chunk that was written last, by its first place: most puts go on with it.
         self._last = 0, np.empty((0, *shape), self._dtype)
 
     def put(self, at: int, values: Any) -> None:
-        """Write `values` from place `at` on; the column then ends with them. OSError: put the same once more."""
+        """Write `values` from place `at` on; the column then ends with them.
+
+        OSError, RuntimeError: they are written in part or not at all; put them once more where there is room.
+        """
         array = np.ascontiguousarray(values, self._dtype)
         self.extend(at + len(array))
         if not len(array):
             return
         start = at - at % self._rows
         if start < at:
-            array = np.concatenate([self._between(start, at), array])
+            array = np.concatenate([self._before(start, at), array])
         for place in range(0, len(array), self._rows):
             chunk = array[place : place + self._rows]
             if len(chunk) < self._rows:
                 chunk = np.concatenate([chunk, np.zeros((self._rows - len(chunk), *self._shape), self._dtype)])
             try:
                 self._identity.write_direct_chunk((start + place, *(0 for _ in self._shape)), pack(chunk))
-            except OSError:
+            except (OSError, RuntimeError):
                 self._reopen()
                 raise
         self._last = start + place, array[place:].copy()
 
-    def _between(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Rows from the first of a chunk on, of that chunk."""
+    def _before(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """What the chunk that begins at `start` holds before `stop`."""
         last, rows = self._last
         if start == last:
             return rows[: stop - start]
@@ -83,7 +87,7 @@ class Column:
         return earlier
 
     def _reopen(self) -> None:
-        """Have HDF5 forget what it knows of chunks: it takes one that it could not write for written."""
+        """Have HDF5 forget what it knows of chunks: it takes one that it could not write for one that is in its index."""
         file, name = self.dataset.file, self.dataset.name
         self._identity.close()
         self.dataset = file[name]

@@ -87,7 +87,7 @@ class Column:
         return earlier
 
     def _reopen(self) -> None:
-        """Have HDF5 forget what it knows of chunks: it takes one that it could not write for one that is in its index."""
+        """Have HDF5 forget what it knows of chunks: it takes one that it could not write for one that it has."""
         file, name = self.dataset.file, self.dataset.name
         self._identity.close()
         self.dataset = file[name]

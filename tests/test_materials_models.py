@@ -1,7 +1,5 @@
 """Models of materials: that nothing leaks into what they are judged by, that numbers repeat, what a prediction says."""
 
-# mypy: disable-error-code="import-untyped"
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The report of materials and its command: every part is there, the verdicts are said, two runs are the same."""
 
-# mypy: disable-error-code="import-untyped"
-
 import json
 import os
 import re

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeray.errors import EdgerayError
+from sim.command import ended
 from sim.materials.features import TARGETS
 from sim.materials.predict import Estimate, Forecaster, forecaster, is_fitted
 from sim.materials.published import find, tables
@@ -139,18 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.insert(0, "report")
     options = parser.parse_args(given)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    try:
-        VERBS[options.verb](options, console)
-    except EdgerayError as error:
-        print(f"materials: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"materials: cannot write the results: {error.strerror}: {error.filename}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("materials: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return ended("materials", lambda: VERBS[options.verb](options, console), failures=(EdgerayError,))
 
 
 VERBS: dict[str, Any] = {"report": report, "predict": predict, "rank": ranking, "check": check, "record": record}

@@ -6,8 +6,6 @@ The imputer is the first step of every pipeline, so that in a cross-validation i
 half alone.
 """
 
-# mypy: disable-error-code="import-untyped"
-
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -6,8 +6,6 @@ Of every target that model predicts which had the greatest skill in the cross-va
 mean, the mean does. Symbolic regression does not take part: it is slow, and its formulas have poles.
 """
 
-# mypy: disable-error-code="import-untyped"
-
 import hashlib
 import pickle
 from collections.abc import Mapping, Sequence

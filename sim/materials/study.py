@@ -3,8 +3,6 @@
 Device -> [study] -> Study -> findings, report
 """
 
-# mypy: disable-error-code="import-untyped"
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar

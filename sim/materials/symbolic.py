@@ -3,8 +3,6 @@
 features, target -> [SymbolicRegression] -> prediction; [formula] -> text
 """
 
-# mypy: disable-error-code="import-untyped"
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -7,8 +7,6 @@ hyperparameters. R2 is of the pooled test halves: a fold of three materials has 
 are of 90 %, from resampling whole materials, because rows of one material are not independent.
 """
 
-# mypy: disable-error-code="import-untyped"
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -85,6 +85,21 @@ def test_a_follower_that_fails_ends_the_series_and_not_the_others(board: FakeBoa
     assert good.ends[0] == ledger
 
 
+class Careless(Follower):
+    """Has a bug in its end."""
+
+    def end(self, ledger: Ledger) -> None:
+        raise ZeroDivisionError
+
+
+def test_a_bug_in_one_follower_leaves_the_others_their_end(board: FakeBoard) -> None:
+    good = Follower()
+    with edgeray.open(board.url) as device:
+        with pytest.raises(ZeroDivisionError):
+            device.capture(5, consumers=[Careless(), good]).run()
+        assert [one.received for one in good.ends] == [5]
+
+
 def test_a_follower_that_cannot_begin_stops_the_series_before_it(board: FakeBoard) -> None:
     good, bad = Follower(), Follower(fails_at=-1)
     with edgeray.open(board.url) as device:
@@ -225,7 +240,7 @@ def recorded(board: FakeBoard, path: Path, nimages: int = 40) -> Ledger:
         return device.ledger
 
 
-def test_a_recording_is_a_device(board: FakeBoard, tmp_path: Path) -> None:
+def test_a_recording_is_a_device(board: FakeBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.edgeray"
     board.dropped, board.swallowed = {3, 9}, {5}
     ledger = recorded(board, path)
@@ -244,6 +259,12 @@ def test_a_recording_is_a_device(board: FakeBoard, tmp_path: Path) -> None:
         assert device.ledger.triggered == 10
         assert [frame.image_id for frame in device.capture(40)] == there
         assert device.ledger == ledger
+        # Bytes that were read ahead of a series' end are no part of the next one.
+        for chunk in (100, 1000):
+            monkeypatch.setattr("edgeray.replay_channel._CHUNK", chunk)
+            assert [frame.image_id for frame in device.capture(10)] == [n for n in there if n < 10]
+            assert [frame.image_id for frame in device.capture(40)] == there
+            assert device.ledger == ledger
         device.configure(edge_threshold=2000)
         within(2, lambda: device.configure(edge_threshold=5), edgeray.CommandRefused, "replay cannot change it")
     again = edgeray.replay(path)

@@ -108,14 +108,14 @@ class Intake:
     def conclude(self, ending: BaseException | None) -> None:
         """Tell the end to every consumer that was told the begin, once; `ending` is what ended the series, if anything.
 
-        Raises the first EdgerayError that comes of it, or makes it a note of `ending` where that is an error.
+        Raises the first error that comes of it, or makes it a note of `ending` where that is an error.
         """
         ledger, failure = self.settle(), None
         begun, self._begun, self._following = self._begun, [], []
         for one in begun:
             try:
                 one.end(ledger)
-            except EdgerayError as error:
+            except Exception as error:  # whatever it is, the files of the others are to be ended
                 failure = failure or error
         if failure is not None and (ending is None or isinstance(ending, GeneratorExit)):
             raise failure

@@ -4,6 +4,7 @@ file -> Splitter -> packets -> a capture, as quickly as it takes them
   +--> Notes -> registers -> answers to commands
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,7 @@ class ReplayChannel(Closing):
         self.on_packet: Callable[[Packet], object] | None = None
         self.on_bytes: Callable[[bytes], object] | None = None
         self._notes = Notes()
+        self._armed, self._ended, self._number, self._dropped, self._most = False, False, -1, 0, 0
         try:
             self._file = self.path.open("rb")
         except OSError as error:
@@ -59,7 +61,6 @@ class ReplayChannel(Closing):
         except BaseException:
             self._file.close()
             raise
-        self._stop()
 
     def _first_meta(self) -> Meta:
         splitter = Splitter()
@@ -78,13 +79,10 @@ class ReplayChannel(Closing):
 
     def _start(self) -> None:
         self._file.seek(0)
+        self.splitter.clear()
         self._notes = Notes()
-        self._armed, self._ended = True, False
-        self._number, self._most = -1, self._registers[_NIMAGES]
-        self._dropped = 0
-
-    def _stop(self) -> None:
-        self._armed, self._ended, self._number, self._dropped = False, False, -1, 0
+        self._armed, self._ended, self._number, self._dropped = True, False, -1, 0
+        self._most = self._registers[_NIMAGES]
 
     def pump(self, timeout: float) -> bool:
         """Send the next part of the recording, where armed; False where there is none."""
@@ -94,9 +92,10 @@ class ReplayChannel(Closing):
         packets = self.splitter.feed(chunk) if chunk else self.splitter.finish() if self._armed else []
         for packet in packets:
             self._notes.note(packet)
-            if packet.type != PacketType.REPLY and self._armed:
-                self._count(packet)
-            if packet.type != PacketType.REPLY and self._armed and self.on_packet is not None:
+            if packet.type == PacketType.REPLY or not self._armed:
+                continue
+            self._count(packet)
+            if self._armed and self.on_packet is not None:
                 self.on_packet(packet)
         if not chunk and self._armed:
             self._armed, self._ended = False, True
@@ -104,21 +103,16 @@ class ReplayChannel(Closing):
 
     def _count(self, packet: Packet) -> None:
         """Follow the frames' numbers; ends the series at the first one that was not asked for."""
+        number = self._number
         if packet.type == PacketType.META:
-            try:
+            with contextlib.suppress(ValueError):
                 meta = Meta.unpack(packet.payload)
-            except ValueError:
-                return
-            self._dropped = meta.dropped
-            ahead = meta.image_id - self._number
+                self._dropped, number = meta.dropped, meta.image_id
         elif packet.type in _PIXELS:
-            ahead = (packet.sequence - self._number) % _SEQUENCES
-            if ahead >= _SEQUENCES - LATE_FRAMES:
-                return
-            self._number += ahead
-        else:
-            return
-        if self._most and ahead > 0 and self._number + (ahead if packet.type == PacketType.META else 0) >= self._most:
+            ahead = (packet.sequence - number) % _SEQUENCES
+            if ahead < _SEQUENCES - LATE_FRAMES:
+                self._number = number = number + ahead
+        if self._most and number >= self._most:
             self._armed, self._number = False, self._most - 1
 
     def drain(self, quiet: float, limit: float) -> None:

@@ -118,6 +118,11 @@ class Splitter:
         """Packets in the bytes still held, now that no more will come; afterwards nothing is held."""
         return self._split(ending=True)
 
+    def clear(self) -> None:
+        """Forget the bytes held, uncounted: what comes next is of another stream."""
+        self._held.clear()
+        self._needed, self._fruitless = HEADER_END, 0
+
     def _split(self, ending: bool) -> list[Packet]:
         if not self.plain and len(self._held) >= _MANY and core.fast() is not None:
             return self._split_fast(ending)

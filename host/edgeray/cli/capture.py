@@ -146,7 +146,9 @@ def rerun(
     as_json: Json = False,
 ) -> None:
     """Take a series again, with the settings that are stored in the data."""
-    request = Request(nimages, tuple(outputs or ()), overwrite, quiet, timeout, FrameKind.IMAGE, instrument)
+    with files.read(file) as run:
+        kind = run.header.kind
+    request = Request(nimages, tuple(outputs or ()), overwrite, quiet, timeout, kind, instrument)
     with open_device(url) as device:
         stored = files.settings_of(file, device.detector, device.tick_rate)
         if stored.correction_enabled and calibration is None:

@@ -179,12 +179,12 @@ def _series(
         consumers.append(ProgressBar(errors))
     more: dict[str, Any] = {} if request.timeout is None else {"timeout": _seconds(request.timeout)}
     failure: EdgerayError | None = None
-    begin = time.monotonic()
     with _stopping() as stop:
         series = device.capture(
             request.nimages, consumers=consumers, kind=request.kind, instrument=described, **more
         )  # fmt: skip
         stop.capture = series
+        begin = time.monotonic()
         try:
             series.run()
         except EdgerayError as error:

@@ -187,13 +187,9 @@ def header_of(device: "Device", nimages: int, kind: FrameKind, instrument: "Inst
 def _epoch(device: "Device") -> tuple[float, float]:
     """Host's time at tick 0 of the board, and half of the time that it took to ask; s."""
     begin = time.time()
-    high, low = device.read("ticks_high"), device.read("ticks_low")
+    ticks = device.ticks()
     half = (time.time() - begin) / 2
-    again = device.read("ticks_high")
-    if again != high:
-        # The low half wrapped before or after it was read: now it will not for a while.
-        return _epoch(device)
-    return begin + half - (high << 32 | low) / device.tick_rate, half
+    return begin + half - ticks / device.tick_rate, half
 
 
 _Frames = Generator[Frame | None, None, None]

@@ -15,7 +15,7 @@ from edgeray.protocol.detector import Detector
 from edgeray.protocol.kernels import KERNELS, WEIGHT_MAX, WEIGHT_MIN, Kernel, KernelError
 from edgeray.protocol.registers import BY_NAME, Polarity, ReadoutMode, SampleSource, ThresholdMode, TriggerMode
 from edgeray.protocol.settings import SettingError, Settings
-from edgeray.units import UnitError, quantity
+from edgeray.units import UnitError, quantity, shown
 
 TIMES = frozenset(one.name for one in fields(Settings) if one.name in BY_NAME and BY_NAME[one.name].unit == "tick")
 """Settings that are ticks on the board and seconds here."""
@@ -216,3 +216,10 @@ def _setting(name: str, requested: Any, actual: Any, detector: Detector, tick_ra
         name, requested, actual, min(allowed, default=register.minimum), max(allowed, default=register.maximum),
         tuple(map(str, allowed)), register.unit, register.meaning,
     )  # fmt: skip
+
+
+def setting_text(value: object) -> str:
+    """A setting's value: times with their prefix, modes by name."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return shown(value, "s") if isinstance(value, float) else str(getattr(value, "name", value))

@@ -172,19 +172,22 @@ class Device(Closing):
 
     def cancel(self) -> None:
         """End the series after the frame under way: that of this session's capture, else whatever the board is at."""
-        capture = self._capture() if self._capture is not None else None
-        if capture is None:
+        if (capture := self._under_way) is None:
             self.disarm()
         else:
             capture.cancel()
 
     def abort(self) -> None:
         """End the series now; see `Capture.abort`."""
-        capture = self._capture() if self._capture is not None else None
-        if capture is None:
+        if (capture := self._under_way) is None:
             self.disarm()
         else:
             capture.abort()
+
+    @property
+    def _under_way(self) -> Capture | None:
+        """The capture of this session that somebody still holds."""
+        return self._capture() if self._capture is not None else None
 
     def command(self, *names: str, tries: int = 3) -> None:
         """Write the bits `names` of the command register in one go. The board acts on them at most once.
@@ -250,11 +253,19 @@ class Device(Closing):
             if one.access is not Access.PULSE
             and (one.name != "kernel_weights" or address - one.address < self.detector.kernel_size**2)
         ]
-        words = self.channel.run([Command(_label(BY_ADDRESS[at], at), at) for at in addresses])
         values: dict[str, list[int]] = {}
-        for at, word in zip(addresses, words, strict=True):
-            values.setdefault(BY_ADDRESS[at].name, []).append(BY_ADDRESS[at].from_word(word))
+        for at, value in self._read_at(addresses).items():
+            values.setdefault(BY_ADDRESS[at].name, []).append(value)
         return values
+
+    def ticks(self) -> int:
+        """Ticks since the board's reset. Raises DeviceTimeout, LinkError."""
+        high = self.read("ticks_high")
+        while True:
+            low, after = self.read("ticks_low"), self.read("ticks_high")
+            if after == high:  # the low half did not overflow between
+                return high << 32 | low
+            high = after
 
     def upload(self, reset: npt.NDArray[np.uint16], signal: npt.NDArray[np.uint16]) -> None:
         """Load the samples of one frame into the board, which shows them with sample_source UPLOADED, in every frame.
@@ -319,13 +330,15 @@ class Device(Closing):
 
     def _read_settings(self) -> dict[int, int]:
         """Address -> value of every setting register of this detector, read from the board."""
-        addresses = [address for address, _ in Settings().registers(self.detector)]
+        return self._read_at([address for address, _ in Settings().registers(self.detector)])
+
+    def _read_at(self, addresses: Sequence[int]) -> dict[int, int]:
+        """Address -> value of these registers, many reads under way at once."""
         words = self.channel.run([Command(_label(BY_ADDRESS[at], at), at) for at in addresses])
         return {at: BY_ADDRESS[at].from_word(word) for at, word in zip(addresses, words, strict=True)}
 
     def _end_capture(self) -> None:
-        capture = self._capture() if self._capture is not None else None
-        self._capture = None
+        capture, self._capture = self._under_way, None
         if capture is not None:
             capture.close()
 

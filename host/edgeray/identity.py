@@ -1,7 +1,6 @@
 """The handshake: who answers at a URL, whether it speaks as this library does, and what detector it reads."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from edgeray.channel import Channel, Command
 from edgeray.errors import CommandRefused, DeviceTimeout, LinkError, NoDeviceError, VersionMismatch
@@ -9,10 +8,6 @@ from edgeray.protocol.detector import Detector, GeometryError
 from edgeray.protocol.packets import VERSION
 from edgeray.protocol.registers import BY_NAME, PRODUCT_ID, PROTOCOL_VERSION, Convolution, register_map_hash
 from edgeray.replay_channel import ReplayChannel
-
-
-class _Reader(Protocol):
-    def __call__(self, *names: str) -> list[int]: ...
 
 
 @dataclass(frozen=True)
@@ -39,11 +34,8 @@ def identify(channel: Channel | ReplayChannel, url: str) -> Identity:
     VersionMismatch : packets or registers are not those of this library.
     """
 
-    def read(*names: str) -> list[int]:
-        return channel.run([Command(name, BY_NAME[name].address) for name in names])
-
     try:
-        (product,) = read("product_id")
+        (product,) = _read(channel, "product_id")
     except (DeviceTimeout, CommandRefused) as error:
         if channel.splitter.counts.unknown_version:
             raise VersionMismatch("packet version", "another", str(VERSION)) from None
@@ -54,18 +46,23 @@ def identify(channel: Channel | ReplayChannel, url: str) -> Identity:
         ) from None
     if product != PRODUCT_ID:
         raise NoDeviceError(f"{url!r} is no edgeray board: its product id is {product:#010x}, not {PRODUCT_ID:#010x}")
-    (version,) = read("protocol_version")
+    (version,) = _read(channel, "protocol_version")
     if version != PROTOCOL_VERSION:
         raise VersionMismatch("protocol version", str(version), str(PROTOCOL_VERSION))
-    (map_hash,) = read("register_map_hash")
+    (map_hash,) = _read(channel, "register_map_hash")
     if map_hash != register_map_hash():
         raise VersionMismatch("register map", f"{map_hash:#010x}", f"{register_map_hash():#010x}")
-    return Identity(version, map_hash, *_geometry(read, url))
+    return Identity(version, map_hash, *_geometry(channel, url))
 
 
-def _geometry(read: _Reader, url: str) -> tuple[Detector, int]:
-    rows, columns, guard_ring, sample_bits, kernel_size, tick_rate, convolution = read(
-        "detector_rows", "detector_columns", "guard_ring", "sample_bits", "kernel_size", "tick_rate", "convolution"
+def _read(channel: Channel | ReplayChannel, *names: str) -> list[int]:
+    return channel.run([Command(name, BY_NAME[name].address) for name in names])
+
+
+def _geometry(channel: Channel | ReplayChannel, url: str) -> tuple[Detector, int]:
+    rows, columns, guard_ring, sample_bits, kernel_size, tick_rate, convolution = _read(
+        channel,
+        *("detector_rows", "detector_columns", "guard_ring", "sample_bits", "kernel_size", "tick_rate", "convolution"),
     )
     try:
         detector = Detector(

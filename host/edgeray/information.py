@@ -95,7 +95,7 @@ def information(device: Device) -> Information:
         url=device.url,
         identity=device.identity,
         serial_number=serial_number(device.url),
-        uptime=ticks(device) / device.tick_rate,
+        uptime=device.ticks() / device.tick_rate,
         build=Build(
             multipliers=value["multipliers"],
             buffer_bytes=value["buffer_bytes"],
@@ -111,13 +111,3 @@ def information(device: Device) -> Information:
         uart_divisor=value["uart_divisor"],
         baudrate=device.tick_rate / value["uart_divisor"] if value["uart_divisor"] else float("nan"),
     )
-
-
-def ticks(device: Device) -> int:
-    """Ticks since the board's reset. Raises DeviceTimeout, LinkError."""
-    high = device.read("ticks_high")
-    while True:
-        low, after = device.read("ticks_low"), device.read("ticks_high")
-        if after == high:  # the low half did not overflow between
-            return high << 32 | low
-        high = after

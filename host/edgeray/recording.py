@@ -17,7 +17,7 @@ from edgeray.errors import CaptureFileError
 from edgeray.meta import Meta
 from edgeray.protocol.kernels import Kernel
 from edgeray.protocol.packets import REPLY, PacketType, ReplyStatus
-from edgeray.protocol.registers import BY_NAME, PRODUCT_ID, PROTOCOL_VERSION, REGISTERS, Access
+from edgeray.protocol.registers import BY_ADDRESS, BY_NAME, PRODUCT_ID, PROTOCOL_VERSION, REGISTERS
 from edgeray.protocol.settings import SettingError, Settings
 from edgeray.series import SeriesHeader
 from edgeray.splitter import Packet, Splitter
@@ -72,14 +72,8 @@ class Notes:
     def settings(self, meta: Meta) -> Settings:
         """Settings of the series: as the registers have them, else as far as META tells them, others by default."""
         try:
-            values = {
-                one.address + place: one.from_word(self.registers[one.address + place])
-                for one in REGISTERS
-                if one.access is Access.SETTING
-                for place in range(meta.kernel_size**2 if one.count > 1 else 1)
-            }
-            return Settings.from_registers(values, meta.detector)
-        except (KeyError, SettingError):
+            return Settings.from_registers(self._values(), meta.detector)
+        except SettingError:
             told = {one.name for one in fields(meta)} & {one.name for one in fields(Settings)}
             size, flat = meta.kernel_size, meta.kernel_weights
             rows = tuple(flat[row * size : row * size + size] for row in range(size))
@@ -96,11 +90,11 @@ class Notes:
         identity["register_map_hash"] = meta.register_map_hash
         values |= {BY_NAME[name].address: value for name, value in (geometry | identity).items()}
         values |= dict(settings.registers(detector))
-        for one in REGISTERS:
-            for address in range(one.address, one.address + one.count):
-                if address in self.registers:
-                    values[address] = one.from_word(self.registers[address])
-        return values
+        return values | self._values()
+
+    def _values(self) -> dict[int, int]:
+        """The registers that the recording says: address -> value, signed."""
+        return {at: BY_ADDRESS[at].from_word(word) for at, word in self.registers.items() if at in BY_ADDRESS}
 
     def header(self, path: Path, meta: Meta) -> SeriesHeader:
         """Header of the series in the file at `path`, whose first META is `meta`."""

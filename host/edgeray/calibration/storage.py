@@ -27,6 +27,7 @@ from edgeray.calibration.flat import Flat
 from edgeray.calibration.mask import UserMask
 from edgeray.calibration.provenance import checksum
 from edgeray.calibration.threshold import Threshold
+from edgeray.files.part import part_of
 from edgeray.protocol.detector import Detector
 from edgeray.protocol.registers import Convolution
 
@@ -40,7 +41,7 @@ STEPS: dict[str, type[Any]] = {"dark": Dark, "flat": Flat, "mask": UserMask, "bi
 
 def check_writable(path: Path) -> None:
     """Raises CalibrationFileError where `write` could not begin: to be heard of before a series, not after it."""
-    part = _part(path)
+    part = part_of(path)
     try:
         part.touch()
         part.unlink()
@@ -56,7 +57,7 @@ def write(path: Path, calibration: Calibration) -> None:
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         _fill(file, calibration)
-    part = _part(path)
+    part = part_of(path)
     try:
         part.write_bytes(content.getvalue())
         part.replace(path)
@@ -95,10 +96,6 @@ def read(path: Path) -> Calibration:
         raise CalibrationFileError(f"{path} cannot be read as a calibration: {error}") from None
     _check_parents(path, calibration)
     return calibration
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
 
 
 def _fill(file: "h5py.File", calibration: Calibration) -> None:

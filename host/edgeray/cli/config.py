@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from edgeray import requested, settings_file
 from edgeray.cli.common import DeviceUrl, Exit, Json, emit, leave, open_device, plain, table
-from edgeray.configuration import Configuration, Setting, describe
+from edgeray.configuration import Configuration, Setting, describe, setting_text
 from edgeray.device import Device
 from edgeray.protocol.kernels import KERNELS, Kernel
 from edgeray.protocol.settings import SettingError, Settings
@@ -107,7 +106,7 @@ def get(
         if name not in known:
             raise SettingError(f"there is no setting {name!r}; there are {', '.join(known)}")
     chosen = [known[name] for name in names]
-    lines = [_text(one, one.actual) if len(chosen) == 1 else f"{one.name} = {_text(one, one.actual)}" for one in chosen]
+    lines = [_text(one.actual) if len(chosen) == 1 else f"{one.name} = {_text(one.actual)}" for one in chosen]
     emit({one.name: one.actual for one in chosen}, as_json, *lines)
 
 
@@ -160,7 +159,7 @@ def diff(
         there = {one.name: one for one in describe(in_file, device.detector, device.tick_rate, Configuration())}
         here = {one.name: one for one in settings_of(device)}
     different = [name for name in here if not _same(here[name].actual, there[name].actual)]
-    rows = [(name, _text(here[name], here[name].actual), _text(there[name], there[name].actual)) for name in different]
+    rows = [(name, _text(here[name].actual), _text(there[name].actual)) for name in different]
     payload = {name: {"device": here[name].actual, "file": there[name].actual} for name in different}
     emit(payload, as_json, table("", ("setting", "device", str(file)), rows) if rows else "no difference")
     leave(Exit.FAILURE if different else Exit.OK)
@@ -175,7 +174,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _show(settings: list[Setting], as_json: bool) -> None:
-    rows = [(one.name, _text(one, one.requested), _text(one, one.actual), _limits(one), one.unit) for one in settings]
+    rows = [(one.name, _text(one.requested), _text(one.actual), _limits(one), one.unit) for one in settings]
     columns = ("setting", "requested", "actual", "limits", "unit")
     emit({one.name: _payload(one) for one in settings}, as_json, table("", columns, rows))
 
@@ -186,16 +185,12 @@ def _payload(one: Setting) -> dict[str, Any]:
     return content
 
 
-def _text(setting: Setting, value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Kernel):
         return value.name if value.name in KERNELS else f"{[list(row) for row in value.weights]} / {1 << value.shift}"
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, bool):
-        return str(value).lower()
-    return shown(value, "s") if setting.unit == "s" else str(value)
+    return setting_text(value)
 
 
 def _limits(setting: Setting) -> str:

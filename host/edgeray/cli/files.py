@@ -11,8 +11,8 @@ import typer
 from edgeray import files
 from edgeray.cli.common import Exit, Json, console, emit, leave, table
 from edgeray.cli.progress import ledger_table
-from edgeray.configuration import Configuration
-from edgeray.files.summary import Summary, figures, setting_text
+from edgeray.configuration import Configuration, setting_text
+from edgeray.files.summary import Summary, figures
 from edgeray.ledger import Ledger
 from edgeray.settings_file import text
 from edgeray.units import shown

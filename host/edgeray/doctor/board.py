@@ -9,7 +9,7 @@ from edgeray.device import Device
 from edgeray.doctor.check import Check, Status
 from edgeray.errors import CommandRefused, DeviceTimeout, EdgerayError, LinkError, NoDeviceError, VersionMismatch
 from edgeray.identity import identify
-from edgeray.information import Information, information, ticks
+from edgeray.information import Information, information
 from edgeray.link import DEFAULT_BAUDRATE, Link
 from edgeray.protocol.registers import BY_NAME, PRODUCT_ID
 
@@ -209,7 +209,7 @@ def _moment(device: Device) -> tuple[int, float, float]:
     """Ticks; when that was, in seconds of the host; half of how long the answer took."""
     device.read("product_id")  # the first command of a batch waits longer
     before = time.monotonic()
-    now = ticks(device)
+    now = device.ticks()
     after = time.monotonic()
     return now, (before + after) / 2, (after - before) / 2
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeray.configuration import Configuration
+from edgeray.configuration import Configuration, setting_text
 from edgeray.files.errors import FileWriteError, reason
 from edgeray.files.layout import pixel_mask
 from edgeray.files.pictures import GREY, MASKED, SIGNED, Picture, picture
 from edgeray.files.reading import Run
-from edgeray.files.summary import Summary, figures, setting_text
+from edgeray.files.summary import Summary, figures
 from edgeray.protocol.registers import ReadoutMode
 from edgeray.protocol.settings import Settings
 

@@ -17,7 +17,6 @@ from edgeray.files.times import FrameTimes, TimeSource, period
 from edgeray.ledger import Ledger
 from edgeray.meta import Meta
 from edgeray.series import SeriesHeader
-from edgeray.units import shown
 
 BINS = 256
 """Most points of a curve over time."""
@@ -169,10 +168,3 @@ def figures(summary: Summary) -> dict[str, Any]:
         "nimages": header.nimages,
         "ledger": summary.ledger,
     }
-
-
-def setting_text(value: object) -> str:
-    """A setting's value: times with their prefix, modes by name."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return shown(value, "s") if isinstance(value, float) else str(getattr(value, "name", value))
